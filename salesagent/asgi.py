@@ -1,0 +1,70 @@
+"""The door: HTTP to Django, `/socket` to the chat, and what happens when a server starts and ends.
+
+Neither the origin nor a login is judged here. The chat's consumer judges the origin against its
+site, and reads no cookie.
+"""
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salesagent.settings")
+
+from django.core.asgi import get_asgi_application
+
+_http = get_asgi_application()  # before the imports below: it makes the apps ready
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
+
+from chat import checks, turns  # noqa: E402
+from chat.consumers import ChatConsumer  # noqa: E402
+from salesagent.proxy import Scope, TrustedProxy  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+CLEANUP = 2.0  # seconds beyond CHAT_DRAIN_TIMEOUT in which a server must have ended
+
+
+async def lifespan(scope: Scope, receive: Any, send: Any) -> None:
+    """Starts what writes replies, and lets them end in order.
+
+    The server's time limit does not hold for this protocol, so the shutdown bounds itself.
+    """
+    await receive()
+    refusals = checks.refusals()
+    if refusals:
+        reasons = "\n".join(f"  {refusal.msg} {refusal.hint}" for refusal in refusals)
+        await send({"type": "lifespan.startup.failed", "message": f"Will not serve:\n{reasons}"})
+        return
+    await turns.startup()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    try:
+        async with asyncio.timeout(settings.CHAT_DRAIN_TIMEOUT + CLEANUP):
+            await turns.shutdown()
+    except TimeoutError:
+        log.warning("shutdown took too long")
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def no_such_socket(scope: Scope, receive: Any, send: Any) -> None:
+    """Refuses a socket to any other path, before it is accepted: the client sees a 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4404})
+
+
+application = TrustedProxy(
+    ProtocolTypeRouter(
+        {
+            "http": _http,
+            "websocket": URLRouter(
+                [path("socket", ChatConsumer.as_asgi()), re_path(r"", no_such_socket)]
+            ),
+            "lifespan": lifespan,
+        }
+    ),
+    hops=settings.TRUSTED_PROXY_HOPS,
+)

