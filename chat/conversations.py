@@ -1,0 +1,373 @@
+"""Every change of a conversation but its replies' (`replies.py`), and the read `after(rev)`.
+
+Synchronous, atomic, idempotent. Each function that changes something locks the conversation's row,
+so its `seq` has no holes and its `rev` rises by one a change; it returns what changed, and the
+caller tells the open sockets after the commit (`live.py`).
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from chat.models import Conversation, Lead, Message, Site, Visitor
+from chat.wire import MAX_STATUS, ErrorCode, Page
+
+HISTORY_PAGE = 50
+_NEXT = uuid.UUID("3d2f7a0e-52f1-4f0b-9a3c-6c8e6f0b1d5a")
+
+
+class Refused(Exception):
+    """A wish that was not done; `code` of the protocol."""
+
+    def __init__(self, code: ErrorCode, message: str, *, final: bool = True) -> None:
+        super().__init__(code)
+        self.code: ErrorCode = code
+        self.message = message
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """The conversation that a visitor is in now; `row` is None until something was said in it."""
+
+    id: uuid.UUID
+    row: Conversation | None
+
+    def as_field(self) -> dict[str, Any]:
+        if self.row is not None:
+            return self.row.as_field()
+        return {"id": str(self.id), "epoch": 1, "rev": 0, "state": Conversation.State.OPEN}
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What `receive` did: the conversation, and the messages that it added, in order of `rev`."""
+
+    conversation: Conversation
+    message: Message
+    added: Sequence[Message]
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since a `rev`: the parts of a `status` frame."""
+
+    talk: Talk
+    messages: Sequence[Mapping[str, Any]]
+    open: Message | None
+    full: bool
+    more: bool
+
+
+# --- Who is where -------------------------------------------------------------------------------
+
+
+def successor(conversation: uuid.UUID) -> uuid.UUID:
+    """The id of the conversation after `conversation`.
+
+    Derived, so that every tab and process agrees on it before it is stored; an id opens nothing.
+    """
+    return uuid.uuid5(_NEXT, conversation.hex)
+
+
+def current(visitor: uuid.UUID, conversation: uuid.UUID) -> Talk:
+    """The talk that a token of `visitor` and `conversation` opens now."""
+    rows = Conversation.objects.select_related("site").filter(visitor_id=visitor)
+    named = rows.filter(id=conversation).first()
+    if named is not None and not ended(named):
+        return Talk(named.id, named)
+    latest = rows.order_by("-created").first()
+    if latest is None:
+        return Talk(conversation, None)
+    if not ended(latest):
+        return Talk(latest.id, latest)
+    return Talk(successor(latest.id), None)
+
+
+def ended(conversation: Conversation) -> bool:
+    """Closed, or silent for longer than its site's idle days."""
+    idle = timezone.now() - timedelta(days=conversation.site.idle_days)
+    return conversation.state == Conversation.State.CLOSED or conversation.updated < idle
+
+
+def lock(conversation: uuid.UUID) -> Conversation:
+    """The row, held until the transaction ends."""
+    return (
+        Conversation.objects.select_for_update(of=("self",))
+        .select_related("site")
+        .get(id=conversation)
+    )
+
+
+def keep(conversation: Conversation, *fields: str) -> None:
+    """Saves what `add` and `change` counted, and `fields`."""
+    conversation.updated = timezone.now()
+    conversation.save(update_fields=["rev", "last_seq", "updated", *fields])
+
+
+# --- What a visitor says ------------------------------------------------------------------------
+
+
+def receive(
+    *,
+    site: Site,
+    visitor: uuid.UUID,
+    conversation: uuid.UUID,
+    client_id: str,
+    text: str,
+    spoken: bool = False,
+    page: Page | None = None,
+    locale: str = "",
+) -> Received:
+    """Stores a visitor's message; the same `client_id` again gives the first answer.
+
+    `conversation` is the one the token names; a new one begins where that has ended. The greeting
+    goes in front of the first message.
+    """
+    for last_try in (False, True):
+        try:
+            with transaction.atomic():
+                return _receive(site, visitor, conversation, client_id, text, spoken, page, locale)
+        except IntegrityError:
+            # Another tab stored the same message, or made the same conversation, meanwhile.
+            if last_try:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _receive(
+    site: Site,
+    visitor_id: uuid.UUID,
+    conversation_id: uuid.UUID,
+    client_id: str,
+    text: str,
+    spoken: bool,
+    page: Page | None,
+    locale: str,
+) -> Received:
+    earlier = _sent_before(visitor_id, client_id)
+    if earlier is not None:
+        return Received(earlier.conversation, earlier, [], duplicate=True)
+    talk = current(visitor_id, conversation_id)
+    if talk.row is None:
+        conversation = _begin(site, visitor_id, talk.id, page, locale)
+    else:
+        conversation = lock(talk.id)
+        if ended(conversation):  # between the look and the lock
+            raise IntegrityError("the conversation has just ended")
+        earlier = _sent_before(visitor_id, client_id)
+        if earlier is not None:
+            return Received(earlier.conversation, earlier, [], duplicate=True)
+    now = timezone.now()
+    added = []
+    if conversation.last_seq == 0 and site.greeting:
+        added.append(conversation.add(role=Message.Role.AGENT, text=site.greeting, created=now))
+    message = conversation.add(
+        role=Message.Role.VISITOR,
+        text=text,
+        created=now,
+        visitor_id=visitor_id,
+        client_id=client_id,
+        spoken=spoken,
+    )
+    added.append(message)
+    if conversation.state == Conversation.State.OPEN:
+        conversation.awaiting_since = now
+    keep(conversation, "awaiting_since")
+    return Received(conversation, message, added)
+
+
+def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:
+    return (
+        Message.objects.select_related("conversation__site")
+        .filter(visitor_id=visitor, client_id=client_id)
+        .first()
+    )
+
+
+def _begin(
+    site: Site, visitor_id: uuid.UUID, id: uuid.UUID, page: Page | None, locale: str
+) -> Conversation:
+    """A new conversation, its row locked; the visitor's earlier idle ones are closed."""
+    Visitor.objects.get_or_create(id=visitor_id, defaults={"site": site, "locale": locale})
+    Conversation.objects.filter(visitor_id=visitor_id).exclude(
+        state=Conversation.State.CLOSED
+    ).update(state=Conversation.State.CLOSED, awaiting_since=None)
+    page = page or Page()
+    Conversation.objects.get_or_create(
+        id=id,
+        defaults={
+            "site": site,
+            "visitor_id": visitor_id,
+            "locale": locale,
+            "page_url": page.url,
+            "page_title": page.title,
+            "referrer": page.referrer,
+        },
+    )
+    conversation = lock(id)
+    if conversation.last_seq:  # another tab's first message came first
+        raise IntegrityError("the conversation has just begun")
+    return conversation
+
+
+def message_of(conversation: uuid.UUID, message: str) -> Message:
+    """A message of this conversation; raises `Refused` alike for not there and not yours."""
+    try:
+        id = uuid.UUID(message)
+    except ValueError:
+        id = None
+    found = Message.objects.filter(conversation_id=conversation, id=id).first() if id else None
+    if found is None:
+        raise Refused("not_found", _("There is no such message here."))
+    return found
+
+
+@transaction.atomic
+def feedback(*, conversation: uuid.UUID, message: str, value: int) -> list[Message]:
+    """Thumbs on a finished message of the agent or staff."""
+    found = message_of(conversation, message)
+    row = lock(conversation)
+    found.refresh_from_db()
+    finished = found.state != Message.State.STREAMING
+    if found.role not in (Message.Role.AGENT, Message.Role.STAFF) or not finished:
+        raise Refused("not_allowed", _("Only a finished answer can be rated."))
+    if found.feedback == value:
+        return []
+    row.change(found, feedback=value)
+    keep(row)
+    return [found]
+
+
+@transaction.atomic
+def close(conversation: uuid.UUID) -> bool:
+    """Ends a conversation; its open reply is ended by whoever writes it. False: it had ended."""
+    row = Conversation.objects.select_for_update().filter(id=conversation).first()
+    if row is None or row.state == Conversation.State.CLOSED:
+        return False
+    row.state = Conversation.State.CLOSED
+    row.awaiting_since = None
+    row.waiting_since = None
+    keep(row, "state", "awaiting_since", "waiting_since")
+    return True
+
+
+# --- What the agent's tools do ------------------------------------------------------------------
+
+
+@transaction.atomic
+def save_lead(*, conversation: uuid.UUID, fields: Mapping[str, str], words: str) -> Lead:
+    """Adds to the conversation's one lead. `words` are the visitor's, that `fields` came from."""
+    row = lock(conversation)
+    lead = Lead.objects.filter(conversation=row).first() or Lead(conversation=row, site=row.site)
+    for name, value in fields.items():
+        if name == "note" and lead.note and value not in lead.note:
+            value = f"{lead.note}\n{value}"
+        setattr(lead, name, value)
+    if words not in lead.words:
+        lead.words = f"{lead.words}\n{words}".strip()
+    lead.mailed = None if fields.keys() - {"note"} else lead.mailed
+    lead.save()
+    return lead
+
+
+@transaction.atomic
+def hand_over(*, conversation: uuid.UUID, language: str) -> list[Message]:
+    """Marks a conversation as waiting for a person, and says so to the visitor, once."""
+    row = lock(conversation)
+    if row.waiting_since is not None or row.state != Conversation.State.OPEN:
+        return []
+    row.waiting_since = timezone.now()
+    row.waiting_mailed = None
+    with override(language):
+        line = _("Our team has been told and will answer here as soon as somebody is free.")
+    added = row.add(role=Message.Role.SYSTEM, text=line)
+    keep(row, "waiting_since", "waiting_mailed")
+    return [added]
+
+
+def summarised(*, conversation: uuid.UUID, summary: str, seq: int) -> None:
+    """Keeps the summary of what no prompt has room for any more, up to message `seq`."""
+    Conversation.objects.filter(id=conversation, summary_seq__lt=seq).update(
+        summary=summary, summary_seq=seq
+    )
+
+
+def visitors_words(conversation: uuid.UUID) -> list[str]:
+    """All that the visitor has said in it, oldest first."""
+    said = Message.objects.filter(conversation_id=conversation, role=Message.Role.VISITOR)
+    return list(said.order_by("seq").values_list("text", flat=True))
+
+
+# --- Reading ------------------------------------------------------------------------------------
+
+
+def after(
+    *,
+    visitor: uuid.UUID,
+    conversation: uuid.UUID,
+    rev: int,
+    named: str | None = None,
+    epoch: str | None = None,
+) -> Changes:
+    """What a client that has seen `rev` of conversation `named` has missed.
+
+    As many whole messages as fit into one frame, lowest `rev` first, beside the open reply.
+    """
+    changes = _look(visitor, conversation, rev, named, epoch)
+    while changes.talk.row is not None and _moved_on(changes.talk.row):
+        changes = _look(visitor, conversation, rev, named, epoch)
+    return changes
+
+
+def _look(
+    visitor: uuid.UUID, conversation: uuid.UUID, rev: int, named: str | None, epoch: str | None
+) -> Changes:
+    talk = current(visitor, conversation)
+    shown = talk.as_field()
+    other = (named or str(conversation)) != shown["id"]
+    full = other or rev > shown["rev"] or (epoch is not None and epoch != str(shown["epoch"]))
+    if talk.row is None:
+        return Changes(talk, [], None, full=full, more=False)
+    messages = Message.objects.filter(conversation=talk.row)
+    open_reply = messages.open().first()
+    room = MAX_STATUS - (_size(open_reply.as_frame()) if open_reply else 0)
+    fitting, more = _fitting(messages.after(0 if full else rev).iterator(chunk_size=100), room)
+    return Changes(talk, fitting, open_reply, full=full, more=more)
+
+
+def _moved_on(row: Conversation) -> bool:
+    """Whether the conversation changed while it was read, piece by piece and without a lock."""
+    return not Conversation.objects.filter(id=row.id, rev=row.rev, state=row.state).exists()
+
+
+def _fitting(changed: Iterable[Message], room: int) -> tuple[list[dict[str, Any]], bool]:
+    shapes: list[dict[str, Any]] = []
+    for message in changed:
+        shape = message.as_frame()
+        room -= _size(shape) + 1
+        if room < 0 and shapes:
+            return shapes, True
+        shapes.append(shape)
+    return shapes, False
+
+
+def _size(shape: Mapping[str, Any]) -> int:
+    return len(json.dumps(shape, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def history(conversation: uuid.UUID, before: int | None = None) -> tuple[list[Message], bool]:
+    """A page of messages, oldest first, and whether there are earlier ones."""
+    rows = Message.objects.filter(conversation_id=conversation)
+    rows = rows.before(before) if before is not None else rows.order_by("-seq")
+    page = list(rows[: HISTORY_PAGE + 1])
+    return page[:HISTORY_PAGE][::-1], len(page) > HISTORY_PAGE

@@ -1,0 +1,277 @@
+"""The life of a reply's row: claimed, saved, finished, taken over, asked for again.
+
+One process owns an open reply, by a lease that it renews. All of this is synchronous and atomic;
+what a function returns has been committed.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from chat.conversations import Refused, keep, lock, message_of
+from chat.models import Conversation, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reply that this process is to write now; `ended` are older ones that ended on the way."""
+
+    conversation: Conversation
+    reply: Message
+    ended: Sequence[Message] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Another reply is open: its owner has to end it first."""
+
+    reply: uuid.UUID
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A reply has ended. `awaits`: the visitor has said more, and nobody answers it yet."""
+
+    conversation: Conversation
+    changed: Sequence[Message]
+    awaits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reply ended, and what it took."""
+
+    state: Message.State
+    text: str
+    error: str = ""  # a code for the client, with `failed`
+    sources: Sequence[dict[str, str]] = ()
+    figures: dict[str, Any] = field(default_factory=dict)  # columns of Message
+
+
+def language_of(conversation: Conversation) -> str:
+    """The visitor's language, or else the site's, as Django names it."""
+    return (conversation.locale or conversation.site.language).replace("_", "-").lower()
+
+
+def claim(conversation: uuid.UUID, owner: str) -> Claim | Blocked | None:
+    """Opens the reply to whatever the visitor has said since the last one.
+
+    None: nothing waits for a reply, or a person has taken over.
+    """
+    with transaction.atomic():
+        row = lock(conversation)
+        now = timezone.now()
+        if row.state != Conversation.State.OPEN or row.awaiting_since is None:
+            return None
+        ended = []
+        open_reply = row.messages.open().first()
+        if open_reply is not None:
+            if open_reply.lease_until and open_reply.lease_until > now:
+                return Blocked(open_reply.id, open_reply.owner)
+            ended.append(_end_orphan(row, open_reply))
+        question = row.messages.filter(role=Message.Role.VISITOR).order_by("-seq").first()
+        # After an outage the time is long over; then the visitor gets half of it from now.
+        deadline = max(
+            row.awaiting_since + timedelta(seconds=settings.CHAT_REPLY_DEADLINE),
+            now + timedelta(seconds=settings.CHAT_REPLY_DEADLINE / 2),
+        )
+        reply = row.add(
+            role=Message.Role.AGENT,
+            state=Message.State.STREAMING,
+            reply_to=question,
+            owner=owner,
+            lease_until=_lease(now),
+            deadline=deadline,
+            persona_version_id=row.site.persona.published_id,
+        )
+        row.awaiting_since = None
+        keep(row, "awaiting_since")
+        return Claim(row, reply, ended)
+
+
+def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:
+    """Goes on with a reply whose writer is gone: one attempt higher, from the start.
+
+    Ends it instead where nobody waits for it any more; None where somebody else was faster.
+    """
+    found = Message.objects.filter(id=reply).values_list("conversation_id", flat=True).first()
+    if found is None:
+        return None
+    with transaction.atomic():
+        row = lock(found)
+        now = timezone.now()
+        message = Message.objects.open().filter(id=reply, lease_until__lt=now).first()
+        if message is None:
+            return None
+        if message.stopped or row.state != "open" or row.awaiting_since is not None:
+            ended = _end_orphan(row, message)
+            keep(row)
+            return Finished(row, [ended], awaits=row.awaiting_since is not None)
+        if message.deadline and message.deadline <= now:
+            row.change(
+                message,
+                state=Message.State.FAILED,
+                attempt=message.attempt + 1,
+                lease_until=None,
+                **failure("try_again", language_of(row)),
+            )
+            keep(row)
+            return Finished(row, [message], awaits=False)
+        row.change(
+            message,
+            text="",
+            sources=[],
+            attempt=message.attempt + 1,
+            owner=owner,
+            lease_until=_lease(now),
+            persona_version_id=row.site.persona.published_id,
+        )
+        keep(row)
+        return Claim(row, message)
+
+
+def _end_orphan(row: Conversation, reply: Message) -> Message:
+    """Ends a reply whose writer is gone, with the text that was saved.
+
+    More may have been shown than was saved, so it becomes an attempt of its own.
+    """
+    return row.change(
+        reply, state=Message.State.INTERRUPTED, attempt=reply.attempt + 1, lease_until=None
+    )
+
+
+def save(*, reply: uuid.UUID, attempt: int, owner: str, text: str) -> bool:
+    """Keeps the text so far; raises no `rev`. False: the reply is no longer this process's."""
+    mine = Message.objects.open().filter(id=reply, attempt=attempt, owner=owner)
+    return bool(mine.update(text=text, lease_until=_lease(timezone.now())))
+
+
+def renew(replies: Sequence[uuid.UUID], owner: str) -> None:
+    mine = Message.objects.open().filter(id__in=replies, owner=owner)
+    mine.update(lease_until=_lease(timezone.now()))
+
+
+def release(replies: Sequence[uuid.UUID], owner: str) -> None:
+    """This process stops: others may take its open replies over at once."""
+    mine = Message.objects.open().filter(id__in=replies, owner=owner)
+    mine.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def finish(*, reply: uuid.UUID, attempt: int, owner: str, outcome: Outcome) -> Finished | None:
+    """Ends an open reply of this process; None where it is no longer its own."""
+    found = Message.objects.filter(id=reply).values_list("conversation_id", flat=True).first()
+    if found is None:
+        return None
+    with transaction.atomic():
+        row = lock(found)
+        message = Message.objects.open().filter(id=reply, attempt=attempt, owner=owner).first()
+        if message is None:
+            return None
+        figures = dict(outcome.figures)
+        if message.cost is not None and figures.get("cost") is not None:
+            figures["cost"] += message.cost  # of earlier attempts
+        elif figures.get("cost") is None:
+            figures.pop("cost", None)
+        if outcome.error:
+            figures |= failure(outcome.error, language_of(row))
+        row.change(
+            message,
+            state=outcome.state,
+            text=outcome.text,
+            sources=list(outcome.sources),
+            lease_until=None,
+            **figures,
+        )
+        keep(row)
+        return Finished(row, [message], awaits=row.awaiting_since is not None)
+
+
+def failure(code: str, language: str) -> dict[str, str]:
+    """The columns that say in words, on a failed reply, what went wrong."""
+    with override(language):
+        words = (
+            _("I could not answer in time. Please try again.")
+            if code == "try_again"
+            else _("Something went wrong while I was writing. Please try again.")
+        )
+    return {"error_code": code, "error_text": words}
+
+
+def regenerate(*, conversation: uuid.UUID, message: str, attempt: int, owner: str) -> Claim | None:
+    """Opens the last reply again, one attempt higher; None where that has been done already."""
+    message_of(conversation, message)  # not there: the same answer without a lock
+    with transaction.atomic():
+        row = lock(conversation)
+        found = message_of(conversation, message)
+        last = row.messages.filter(role=Message.Role.AGENT, reply_to__isnull=False).last()
+        if last is None or found.id != last.id or row.state != Conversation.State.OPEN:
+            raise Refused("not_allowed", _("Only the last answer can be asked for again."))
+        if attempt < found.attempt:
+            return None
+        if attempt > found.attempt:
+            raise Refused("not_allowed", _("There is no such attempt."))
+        if found.state == Message.State.STREAMING or row.awaiting_since is not None:
+            raise Refused("busy", _("An answer is being written."), final=False)
+        now = timezone.now()
+        earlier = {"attempt": found.attempt, "state": found.state, "text": found.text}
+        row.change(
+            found,
+            text="",
+            state=Message.State.STREAMING,
+            attempt=found.attempt + 1,
+            earlier=[*found.earlier, earlier],
+            sources=[],
+            feedback=None,
+            stopped=False,
+            error_code="",
+            error_text="",
+            owner=owner,
+            lease_until=_lease(now),
+            deadline=now + timedelta(seconds=settings.CHAT_REPLY_DEADLINE),
+            persona_version_id=row.site.persona.published_id,
+        )
+        keep(row)
+        return Claim(row, found)
+
+
+@transaction.atomic
+def stop(*, conversation: uuid.UUID, message: str) -> str:
+    """The visitor wants no more of a reply. Its writer, "" where it has ended already."""
+    found = message_of(conversation, message)
+    if found.role == Message.Role.VISITOR:
+        raise Refused("not_allowed", _("Only an answer can be stopped."))
+    Message.objects.open().filter(id=found.id).update(stopped=True)
+    return found.owner if found.state == Message.State.STREAMING else ""
+
+
+def orphans(limit: int = 20) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
+    """Replies whose lease has run out, and conversations whose visitor nobody answers."""
+    now = timezone.now()
+    patience = timedelta(seconds=settings.CHAT_LEASE / 3)
+    replies = Message.objects.open().filter(lease_until__lt=now)
+    unanswered = Conversation.objects.filter(
+        Q(awaiting_since__lt=now - patience), state=Conversation.State.OPEN
+    )
+    return (
+        list(replies.values_list("id", flat=True)[:limit]),
+        list(unanswered.values_list("id", flat=True)[:limit]),
+    )
+
+
+def owner_of(reply: uuid.UUID) -> str:
+    """The process that writes a reply; "" where it has ended."""
+    return Message.objects.open().filter(id=reply).values_list("owner", flat=True).first() or ""
+
+
+def _lease(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.CHAT_LEASE)

@@ -1,0 +1,220 @@
+"""The life of a reply's row, through `replies` and on the database."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from chat import conversations, replies
+from chat.conversations import Refused
+from chat.models import Message
+from chat.replies import Blocked, Claim, Finished
+from tests.base import ME, OTHER, Talker, check_numbers, finish, make_site
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def visitor():
+    talker = Talker(make_site())
+    talker.says("What does it cost?")
+    return talker
+
+
+def expire(reply: Message, **fields) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Message.objects.filter(id=reply.id).update(lease_until=past, **fields)
+
+
+def regenerate(visitor: Talker, reply: Message, attempt: int) -> Claim | None:
+    return replies.regenerate(
+        conversation=visitor.row().id, message=str(reply.id), attempt=attempt, owner=ME
+    )
+
+
+def test_claim_opens_one_reply_to_the_newest_words(visitor):
+    newest = visitor.says("And in oak?").message
+    reply = visitor.claimed().reply
+    assert (reply.state, reply.text, reply.reply_to_id) == ("streaming", "", newest.id)
+    assert reply.persona_version == visitor.site.persona.published
+    assert replies.claim(visitor.row().id, OTHER) is None
+    check_numbers(visitor.row())
+
+
+def test_nothing_to_claim_once_a_person_has_taken_over(visitor):
+    row = visitor.row()
+    row.state = "human"
+    row.save()
+    assert replies.claim(row.id, ME) is None
+
+
+def test_claim_waits_for_an_open_reply_to_end(visitor):
+    claim = visitor.claimed()
+    visitor.says("And in oak?")
+    assert replies.claim(visitor.row().id, OTHER) == Blocked(claim.reply.id, ME)
+    ended = finish(claim, "It co", Message.State.INTERRUPTED)
+    assert (ended.state, ended.text) == ("interrupted", "It co")
+    assert visitor.claimed(OTHER).reply.seq == ended.seq + 2
+
+
+def test_finish_says_whether_more_was_said(visitor):
+    claim = visitor.claimed()
+    visitor.says("And in oak?")
+    finished = replies.finish(
+        reply=claim.reply.id,
+        attempt=1,
+        owner=ME,
+        outcome=replies.Outcome(Message.State.INTERRUPTED, ""),
+    )
+    assert finished is not None
+    assert finished.awaits
+
+
+def test_saving_raises_no_rev(visitor):
+    reply = visitor.claimed().reply
+    rev = visitor.row().rev
+    assert replies.save(reply=reply.id, attempt=1, owner=ME, text="It costs")
+    assert visitor.row().rev == rev
+    assert visitor.after(rev).open.text == "It costs"
+
+
+@pytest.mark.parametrize("change", [{"owner": OTHER}, {"attempt": 2}])
+def test_only_the_owner_of_the_attempt_saves_and_finishes(visitor, change):
+    reply = visitor.claimed().reply
+    row = {"reply": reply.id, "attempt": 1, "owner": ME, **change}
+    assert not replies.save(**row, text="theirs")
+    outcome = replies.Outcome(Message.State.COMPLETE, "theirs")
+    assert replies.finish(**row, outcome=outcome) is None
+
+
+def test_take_over_begins_the_same_reply_again(visitor):
+    reply = visitor.claimed().reply
+    replies.save(reply=reply.id, attempt=1, owner=ME, text="It costs")
+    assert replies.take_over(reply.id, OTHER) is None
+    expire(reply)
+    assert replies.orphans()[0] == [reply.id]
+    taken = replies.take_over(reply.id, OTHER)
+    assert isinstance(taken, Claim)
+    assert (taken.reply.id, taken.reply.attempt, taken.reply.text) == (reply.id, 2, "")
+    assert taken.reply.deadline == reply.deadline
+    assert not replies.save(reply=reply.id, attempt=1, owner=ME, text="late words")
+    assert replies.take_over(reply.id, ME) is None
+    check_numbers(visitor.row())
+
+
+def test_take_over_after_the_deadline_fails_visibly(visitor):
+    reply = visitor.claimed().reply
+    expire(reply, text="It costs", deadline=timezone.now())
+    taken = replies.take_over(reply.id, OTHER)
+    assert isinstance(taken, Finished)
+    frame = taken.changed[0].as_frame()
+    assert (frame["state"], frame["text"], frame["attempt"]) == ("failed", "It costs", 2)
+    assert frame["error"]["message"]
+
+
+def test_take_over_ends_a_reply_that_nobody_waits_for(visitor):
+    reply = visitor.claimed().reply
+    expire(reply)
+    visitor.says("And in oak?")
+    taken = replies.take_over(reply.id, OTHER)
+    assert isinstance(taken, Finished)
+    assert taken.awaits
+    assert taken.changed[0].state == "interrupted"
+
+
+def test_take_over_respects_a_stop(visitor):
+    reply = visitor.claimed().reply
+    assert replies.stop(conversation=visitor.row().id, message=str(reply.id)) == ME
+    expire(reply)
+    taken = replies.take_over(reply.id, OTHER)
+    assert isinstance(taken, Finished)
+    assert taken.changed[0].state == "interrupted"
+
+
+def test_a_claim_ends_an_orphan_in_front_of_it(visitor):
+    orphan = visitor.claimed().reply
+    visitor.says("And in oak?")
+    expire(orphan, text="It costs")
+    claim = visitor.claimed(OTHER)
+    assert [(m.id, m.state, m.attempt) for m in claim.ended] == [(orphan.id, "interrupted", 2)]
+    assert claim.ended[0].rev == claim.reply.rev - 1
+    check_numbers(visitor.row())
+
+
+def test_release_lets_others_take_over_at_once(visitor):
+    reply = visitor.claimed().reply
+    replies.release([reply.id], ME)
+    assert isinstance(replies.take_over(reply.id, OTHER), Claim)
+
+
+def test_an_unanswered_visitor_is_found(visitor):
+    assert replies.orphans() == ([], [])
+    row = visitor.row()
+    row.awaiting_since = timezone.now() - timedelta(seconds=30)
+    row.save()
+    assert replies.orphans() == ([], [row.id])
+
+
+def test_regenerate_opens_the_last_reply_again(visitor):
+    reply = visitor.gets("Old words", sources=[{"title": "Prices"}])
+    conversations.feedback(conversation=visitor.row().id, message=str(reply.id), value=-1)
+    claim = regenerate(visitor, reply, 1)
+    frame = claim.reply.as_frame()
+    assert (frame["id"], frame["attempt"], frame["text"]) == (str(reply.id), 2, "")
+    assert frame["state"] == "streaming"
+    assert "feedback" not in frame
+    assert "sources" not in frame
+    assert claim.reply.earlier == [{"attempt": 1, "state": "complete", "text": "Old words"}]
+    check_numbers(visitor.row())
+
+
+def test_regenerate_of_a_lower_attempt_does_nothing(visitor):
+    reply = visitor.gets("One")
+    second = regenerate(visitor, reply, 1)
+    finish(second, "Two")
+    assert regenerate(visitor, reply, 1) is None
+    assert visitor.messages()[-1].text == "Two"
+
+
+def test_regenerate_of_what_is_open_is_busy(visitor):
+    reply = visitor.claimed().reply
+    with pytest.raises(Refused) as refused:
+        regenerate(visitor, reply, 1)
+    assert (refused.value.code, refused.value.final) == ("busy", False)
+
+
+def test_regenerate_only_of_the_last_reply(visitor):
+    first = visitor.gets("One")
+    mine = visitor.says("And in oak?").message
+    second = visitor.gets("Two")
+    greeting = visitor.messages()[0]
+    for message, attempt in ((first, 1), (mine, 1), (greeting, 1), (second, 2)):
+        with pytest.raises(Refused) as refused:
+            regenerate(visitor, message, attempt)
+        assert refused.value.code == "not_allowed"
+
+
+def test_stopping_what_has_ended_does_nothing(visitor):
+    reply = visitor.gets("One")
+    assert replies.stop(conversation=visitor.row().id, message=str(reply.id)) == ""
+
+
+def test_stopping_ones_own_words_is_not_allowed(visitor):
+    with pytest.raises(Refused) as refused:
+        replies.stop(conversation=visitor.row().id, message=str(visitor.messages()[1].id))
+    assert refused.value.code == "not_allowed"
+
+
+def test_failed_reply_says_so_in_the_visitors_language(visitor):
+    row = visitor.row()
+    row.locale = "de"
+    row.save()
+    failed = finish(visitor.claimed(), "", Message.State.FAILED, error="failed")
+    assert "wrong" not in failed.error_text
+    assert failed.as_frame()["error"] == {"code": "failed", "message": failed.error_text}
+
+
+def test_costs_of_attempts_add_up(visitor):
+    reply = visitor.gets("One", figures={"cost": 2})
+    finish(regenerate(visitor, reply, 1), "Two", figures={"cost": 3})
+    assert visitor.messages()[-1].cost == 5
