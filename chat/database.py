@@ -1,0 +1,49 @@
+"""The chat's way from the event loop to the database: a few threads of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_chat = ThreadPoolExecutor(settings.CHAT_DATABASE_THREADS, thread_name_prefix="chat")
+# What may take its time: searching, embedding, mailing.
+_aside = ThreadPoolExecutor(2, thread_name_prefix="aside")
+
+
+async def query(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs a synchronous function that uses the ORM, so that no slow request of others holds it.
+
+    Once more where the connection was lost: what stands in `conversations` and `replies` may be
+    done twice.
+    """
+    return await _on(_chat, _twice(function), *args, **kwargs)
+
+
+async def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same for work that is slow, and that no visitor's message waits behind."""
+    return await _on(_aside, function, *args, **kwargs)
+
+
+async def _on(
+    executor: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    run = database_sync_to_async(function, thread_sensitive=False, executor=executor)
+    result: T = await run(*args, **kwargs)
+    return result
+
+
+def _twice(function: Callable[P, T]) -> Callable[P, T]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            connection.close()
+            return function(*args, **kwargs)
+
+    return run

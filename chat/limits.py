@@ -1,0 +1,76 @@
+"""How often: rates per visitor and per address, in Redis where there is one, else in memory."""
+
+import ipaddress
+import logging
+import time
+from collections import Counter
+
+from django.conf import settings
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+logger = logging.getLogger(__name__)
+
+_RATES: dict[str, list[RateLimitItem]] = {
+    "visitor": parse_many(settings.CHAT_RATE_VISITOR),
+    "address": parse_many(settings.CHAT_RATE_ADDRESS),
+    "init": parse_many(settings.CHAT_RATE_INIT),
+}
+_limiter: SlidingWindowCounterRateLimiter | None = None
+_sockets: Counter[str] = Counter()  # open ones of this process, by address
+
+
+def _storage() -> Storage:
+    if settings.REDIS_URL:
+        return RedisStorage(f"async+{settings.REDIS_URL}", implementation="redispy")
+    return MemoryStorage()
+
+
+def network(address: str) -> str:
+    """What counts as one client: an IPv4 address, the first half of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
+
+
+async def wait(kind: str, key: str) -> int:
+    """Counts one of `kind` ("visitor", "address", "init") for `key`; seconds to wait, 0: go on.
+
+    Where Redis is down nobody waits: rates protect comfort, the money has budgets of its own.
+    """
+    global _limiter
+    if not settings.CHAT_RATES:
+        return 0
+    try:
+        if _limiter is None:
+            _limiter = SlidingWindowCounterRateLimiter(_storage())
+        for rate in _RATES[kind]:
+            if not await _limiter.hit(rate, kind, key):
+                window = await _limiter.get_window_stats(rate, kind, key)
+                return max(1, int(window.reset_time - time.time()) + 1)
+    except Exception as error:
+        logger.warning("rates unknown", extra={"error": type(error).__name__})
+    return 0
+
+
+def enter(address: str) -> bool:
+    """A socket opens; False: there are too many from this address."""
+    key = network(address)
+    if settings.CHAT_RATES and _sockets[key] >= settings.CHAT_SOCKETS_PER_ADDRESS:
+        return False
+    _sockets[key] += 1
+    return True
+
+
+def leave(address: str) -> None:
+    key = network(address)
+    _sockets[key] -= 1
+    if _sockets[key] <= 0:
+        del _sockets[key]

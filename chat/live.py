@@ -1,0 +1,352 @@
+"""Tells open sockets what happens: those of this process directly, others by the channel layer.
+
+The layer carries small events only: "rev is now n", "the state has changed", "end this reply", "a
+socket here watches this reply". A lost one costs a heartbeat, for the database is the truth.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket as network
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+
+from chat import wire
+from chat.sockets import Socket
+
+logger = logging.getLogger(__name__)
+
+FRAME = 0.016  # seconds: deltas are joined by display frame,
+WIDE_FRAME = 0.050  # ... or by this while the loop lags, and towards other processes
+LAG = 0.020
+TYPING_AGAIN = 20.0
+EVERYBODY = "processes"
+
+
+class Stream:
+    """A reply on its way to the sockets: joins its pieces, and knows what has been sent."""
+
+    def __init__(self, live: "Live", conversation: uuid.UUID, message: str, attempt: int) -> None:
+        self.conversation = conversation
+        self.message = message
+        self.attempt = attempt
+        self.sent = ""  # what the sockets of this process have been given
+        self.last_words = time.monotonic()
+        self.watchers: dict[str, int] = {}  # other processes, and how much they were given
+        self._live = live
+        self._pending = ""
+        self._off = 0  # of `sent`, in UTF-16 units
+        self._timer: asyncio.TimerHandle | None = None
+        self._remote: asyncio.Task[None] | None = None
+
+    def emit(self, text: str) -> None:
+        """The next piece: at once if the line was quiet, otherwise with the next frame."""
+        self._pending += text
+        if self._timer is None:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._timer = None
+        if not self._pending:
+            return
+        text, self._pending = self._pending, ""
+        frame = wire.delta(self.message, self.attempt, self._off, text)
+        self.sent += text
+        self._off += wire.units(text)
+        self.last_words = time.monotonic()
+        sockets = self._live.sockets.get(self.conversation)
+        if sockets:
+            encoded = wire.encode(frame)
+            for socket in sockets:
+                socket.delta(frame, encoded)
+        if self.watchers and self._remote is None:
+            self._remote = asyncio.create_task(self._serve_watchers())
+        window = WIDE_FRAME if self._live.lag > LAG else FRAME
+        self._timer = asyncio.get_running_loop().call_later(window, self._flush)
+
+    def end(self) -> str:
+        """Sends what is pending and gives the whole text. Nothing is sent after."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        return self.sent
+
+    def watch(self, process: str) -> None:
+        """A socket of another process wants the deltas, from the start."""
+        self.watchers[process] = 0
+        if self._remote is None:
+            self._remote = asyncio.create_task(self._serve_watchers())
+
+    async def _serve_watchers(self) -> None:
+        try:
+            while any(given < len(self.sent) for given in self.watchers.values()):
+                sent = self.sent
+                for process, given in list(self.watchers.items()):
+                    self.watchers[process] = len(sent)
+                    await self._live.send(
+                        _mailbox(process),
+                        {
+                            "type": "delta",
+                            "conversation": self.conversation.hex,
+                            "from": self._live.name,
+                            "frame": wire.delta(
+                                self.message, self.attempt, wire.units(sent[:given]), sent[given:]
+                            ),
+                        },
+                    )
+                await asyncio.sleep(WIDE_FRAME)
+        finally:
+            self._remote = None
+
+
+@dataclass(slots=True)
+class Mirror:
+    """A stream of another process, as far as it was given to the sockets of this one."""
+
+    message: str
+    attempt: int
+    sent: str = ""
+
+    def take(self, frame: Mapping[str, Any]) -> bool:
+        """Takes in the next delta; False where one before it was lost."""
+        if wire.units(self.sent) < frame["off"]:
+            return False
+        self.sent = wire.cut(self.sent, frame["off"]) + frame["text"]
+        return True
+
+
+class Live:
+    """The sockets and streams of this process, and its line to the others."""
+
+    def __init__(self) -> None:
+        self.name = f"{network.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.sockets: dict[uuid.UUID, set[Socket]] = {}
+        self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
+        self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
+        self.lag = 0.0  # seconds that the event loop runs behind, smoothed
+        self.degraded = False  # the layer does not answer
+        self.on_event: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
+        self._layer: Any = None
+        self._channel = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Opens the line to other processes, where there can be any."""
+        layer = get_channel_layer()
+        self.spawn(self._watch_lag())
+        if layer is None or isinstance(layer, InMemoryChannelLayer):
+            return
+        self._layer = layer
+        self.spawn(self._listen())
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def spawn(self, work: Any) -> asyncio.Task[None]:
+        """A task that is held until it ends; asyncio itself keeps only a weak reference."""
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # --- Sockets --------------------------------------------------------------------------------
+
+    async def join(self, socket: Socket, conversation: uuid.UUID) -> None:
+        """From now on `socket` is told of this conversation, and of no other."""
+        if socket.conversation == conversation:
+            return
+        await self.leave(socket)
+        socket.conversation = conversation
+        sockets = self.sockets.setdefault(conversation, set())
+        sockets.add(socket)
+        if len(sockets) == 1 and self._channel:
+            await self._try("group_add", _talk(conversation), self._channel)
+
+    async def leave(self, socket: Socket) -> None:
+        conversation, socket.conversation = socket.conversation, None
+        if conversation is None:
+            return
+        sockets = self.sockets.get(conversation, set())
+        sockets.discard(socket)
+        if not sockets:
+            self.sockets.pop(conversation, None)
+            self.mirrors.pop(conversation, None)
+            if self._channel:
+                await self._try("group_discard", _talk(conversation), self._channel)
+
+    def text_of(self, conversation: uuid.UUID, shape: Mapping[str, Any]) -> str | None:
+        """What the sockets of this process were sent of a streaming reply; None: nothing yet."""
+        for stream in (self.streams.get(conversation), self.mirrors.get(conversation)):
+            if stream and (stream.message, stream.attempt) == (shape["id"], shape["attempt"]):
+                return stream.sent
+        return None
+
+    # --- Telling --------------------------------------------------------------------------------
+
+    async def tell(self, conversation: uuid.UUID, shapes: Iterable[Mapping[str, Any]]) -> None:
+        """Messages were stored or changed, in order of `rev`; their transaction has committed."""
+        rev = 0
+        sockets = list(self.sockets.get(conversation, ()))
+        for shape in shapes:
+            rev = max(rev, shape["rev"])
+            for socket in sockets:
+                socket.tell(shape)
+        if rev and self._layer is not None:
+            event = {"type": "rev", "rev": rev, "from": self.name, "conversation": conversation.hex}
+            self.spawn(self.send(_talk(conversation), event))
+
+    async def state_changed(self, conversation: uuid.UUID) -> None:
+        """The conversation's state has changed, which raises no `rev`: everybody gets `status`."""
+        for socket in list(self.sockets.get(conversation, ())):
+            socket.catch_up(status=True)
+        if self._layer is not None:
+            event = {"type": "state", "from": self.name, "conversation": conversation.hex}
+            await self.send(_talk(conversation), event)
+
+    def begin(self, conversation: uuid.UUID, message: str, attempt: int) -> Stream:
+        """This process writes a reply now."""
+        stream = Stream(self, conversation, message, attempt)
+        self.streams[conversation] = stream
+        return stream
+
+    def end(self, stream: Stream) -> None:
+        if self.streams.get(stream.conversation) is stream:
+            del self.streams[stream.conversation]
+
+    def typing(self, conversation: uuid.UUID, stage: Any) -> None:
+        """A sign of life of the reply being written."""
+        for socket in self.sockets.get(conversation, ()):
+            if not socket.held:
+                socket.push(wire.typing("agent", True, stage))
+
+    def typing_again(self) -> None:
+        """Repeats the sign where no words have come for a while."""
+        now = time.monotonic()
+        for stream in self.streams.values():
+            if now - stream.last_words >= TYPING_AGAIN:
+                stream.last_words = now
+                self.typing(stream.conversation, "writing")
+
+    # --- Other processes ------------------------------------------------------------------------
+
+    async def ask(self, process: str, event: Mapping[str, Any]) -> None:
+        """Sends an event to one other process."""
+        await self.send(_mailbox(process), {**event, "from": self.name})
+
+    async def ask_all(self, event: Mapping[str, Any]) -> None:
+        await self.send(EVERYBODY, {**event, "from": self.name})
+
+    async def watch(self, process: str, conversation: uuid.UUID) -> None:
+        """Wants the deltas of a reply that another process writes."""
+        if process and process != self.name:
+            await self.ask(process, {"type": "watch", "conversation": conversation.hex})
+
+    async def answers(self) -> bool:
+        """Whether the layer takes an event within a second."""
+        if self._layer is None:
+            return True
+        try:
+            async with asyncio.timeout(1):
+                await self._layer.group_send("health", {"type": "health"})
+        except Exception:
+            return False
+        return not self.degraded
+
+    async def send(self, group: str, event: Mapping[str, Any]) -> None:
+        if self._layer is not None:
+            await self._try("group_send", group, dict(event))
+
+    async def _try(self, call: str, *args: Any) -> None:
+        """Calls the layer. Where it is down the chats of this process go on all the same."""
+        try:
+            async with asyncio.timeout(3):
+                await getattr(self._layer, call)(*args)
+        except Exception as error:
+            if not self.degraded:
+                logger.warning("channel layer down", extra={"error": type(error).__name__})
+            self.degraded = True
+        else:
+            self.degraded = False
+
+    async def _listen(self) -> None:
+        """Reads this process's channel; opens it again for as long as that takes."""
+        while True:
+            try:
+                self._channel = await self._layer.new_channel()
+                for group in (EVERYBODY, _mailbox(self.name), *map(_talk, self.sockets)):
+                    await self._layer.group_add(group, self._channel)
+                self.degraded = False
+                while True:
+                    event = await self._layer.receive(self._channel)
+                    if event.get("from") != self.name:
+                        await self._heard(event)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not self.degraded:
+                    logger.warning("channel layer down", extra={"error": type(error).__name__})
+                self.degraded = True
+                await asyncio.sleep(1)
+
+    async def _heard(self, event: Mapping[str, Any]) -> None:
+        conversation = uuid.UUID(event["conversation"]) if "conversation" in event else None
+        if event["type"] == "watch":
+            stream = self.streams.get(conversation) if conversation else None
+            if stream is not None:
+                stream.watch(event["from"])
+        elif event["type"] == "delta" and conversation:
+            await self._mirrored(conversation, event["from"], event["frame"])
+        elif event["type"] in ("rev", "state") and conversation:
+            for socket in list(self.sockets.get(conversation, ())):
+                if event["type"] == "state" or socket.rev < event["rev"]:
+                    socket.catch_up(status=event["type"] == "state")
+        elif self.on_event is not None:
+            self.spawn(self.on_event(event))
+
+    async def _mirrored(
+        self, conversation: uuid.UUID, process: str, frame: Mapping[str, Any]
+    ) -> None:
+        """A delta of another process: to the sockets here, unless one before it was lost."""
+        sockets = self.sockets.get(conversation)
+        if not sockets:
+            return
+        mirror = self.mirrors.get(conversation)
+        if mirror is None or (mirror.message, mirror.attempt) != (
+            frame["message"],
+            frame["attempt"],
+        ):
+            mirror = self.mirrors[conversation] = Mirror(frame["message"], frame["attempt"])
+        if not mirror.take(frame):
+            del self.mirrors[conversation]
+            await self.watch(process, conversation)
+            return
+        encoded = wire.encode(frame)
+        for socket in sockets:
+            socket.delta(frame, encoded)
+
+    async def _watch_lag(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.25)
+            self.lag = 0.5 * self.lag + 0.5 * max(0.0, time.monotonic() - before - 0.25)
+
+
+def _talk(conversation: uuid.UUID) -> str:
+    return f"talk.{conversation.hex}"
+
+
+def _mailbox(process: str) -> str:
+    return f"process.{process}"
+
+
+live = Live()

@@ -1,0 +1,107 @@
+"""Gathers from the database what a reply is made from, and makes the prompt."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from django.conf import settings
+
+from chat import context, personas
+from chat.llm import Found, Prompt, Search
+from chat.models import Conversation, Lead, Message, PersonaVersion
+
+LINES = 80  # of the latest, at most; the budget cuts them further
+QUESTIONS = 3  # unanswered messages that are looked up together
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One conversation, as far as a reply needs it."""
+
+    conversation: Conversation
+    version: PersonaVersion | None
+    lines: Sequence[context.Line]
+    words: Sequence[str]  # all that the visitor said
+    question: str  # what is unanswered of it
+    known: Mapping[str, str]
+    open_reply: bool
+
+
+def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
+    """Reads a conversation; `before` is the `seq` of a reply that is to be written again."""
+    row = (
+        Conversation.objects.select_related("site__persona__published")
+        .filter(id=conversation)
+        .first()
+    )
+    if row is None:
+        return None
+    messages = row.messages.filter(seq__gt=row.summary_seq)
+    if before is not None:
+        messages = messages.filter(seq__lt=before)
+    latest = list(messages.order_by("-seq")[:LINES])[::-1]
+    lead = Lead.objects.filter(conversation=row).first()
+    return Material(
+        conversation=row,
+        version=row.site.persona.published,
+        lines=[_line(message) for message in latest if message.text],
+        words=[message.text for message in latest if message.role == Message.Role.VISITOR],
+        question="\n".join(_unanswered(latest)[-QUESTIONS:]),
+        known=lead.known() if lead else {},
+        open_reply=any(message.state == Message.State.STREAMING for message in latest),
+    )
+
+
+def _line(message: Message) -> context.Line:
+    role = cast(Literal["visitor", "agent", "staff", "system"], message.role)
+    return context.Line(role=role, text=message.text, seq=message.seq, name=message.name)
+
+
+def _unanswered(messages: Sequence[Message]) -> list[str]:
+    """The visitor's messages since the last reply that was not cut off by the next of them."""
+    texts: list[str] = []
+    for message in reversed(messages):
+        if message.role == Message.Role.VISITOR:
+            texts.insert(0, message.text)
+        elif texts and message.role != Message.Role.SYSTEM and _answered(message):
+            break
+    return texts
+
+
+def _answered(reply: Message) -> bool:
+    return reply.stopped or reply.state in (Message.State.COMPLETE, Message.State.FAILED)
+
+
+def make(
+    material: Material, found: Sequence[Found], search: Search, model: str = ""
+) -> tuple[Prompt, context.Fitted]:
+    """The prompt within the model's budget, and what of the material it holds."""
+    row, version = material.conversation, material.version
+    model = model or (version.model if version else "") or settings.CHAT_MODEL
+    fitted = context.fit(
+        instructions=personas.instructions(version, row.site),
+        facts=row.site.facts,
+        knowledge=[context.Fact(item.title, item.text, item.link) for item in found],
+        summary=row.summary,
+        known=material.known,
+        lines=material.lines,
+        budget=context.budget_for(model, settings.CHAT_CONTEXT_TOKENS),
+        page=" ".join(filter(None, (row.page_title, row.page_url))),
+    )
+    prompt = Prompt(
+        messages=fitted.messages,
+        question=material.question,
+        language=row.locale or row.site.language,
+        agent=version.agent_name if version else "",
+        company=row.site.name,
+        known=material.known,
+        search=search,
+        model=model,
+        reply_tokens=(version.reply_tokens if version else None) or settings.CHAT_REPLY_TOKENS,
+        temperature=version.temperature if version else None,
+        cache_key=f"{row.site.key}-{version.pk if version else 0}",
+        visitor=hashlib.sha256(f"{settings.SECRET_KEY}{row.visitor_id}".encode()).hexdigest()[:32],
+    )
+    return prompt, fitted

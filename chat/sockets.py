@@ -1,0 +1,209 @@
+"""One open socket: what goes down it, in which order, and what happens when it cannot keep up."""
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from django.conf import settings
+
+from chat import wire
+
+logger = logging.getLogger(__name__)
+
+MAX_QUEUED = 256 * 1024  # characters that wait for a slow reader; beyond it deltas are dropped
+
+
+class Socket:
+    """A visitor's socket as seen by `live`.
+
+    `rev` is the highest that was sent down. Everything goes through a queue of its own, so that a
+    slow reader holds up nobody: when the queue is full deltas are dropped, and once it has drained
+    the socket is given a fresh `status`.
+
+    While it is read from the database what this socket has missed (`reading`), what comes in waits
+    its turn. `reload` reads and sends that; with True as one `status` frame, whatever it is.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], Coroutine[Any, Any, None]],
+        reload: Callable[[bool], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.conversation: uuid.UUID | None = None
+        self.rev = 0
+        self.sound = False
+        self.held = False
+        self._send = send
+        self._reload = reload
+        self._waiting: list[Mapping[str, Any]] = []  # frames that came while held
+        self._queue: deque[str] = deque()
+        self._queued = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._stale = False
+        self._stale_status = False
+        self._lock = asyncio.Lock()
+        self._behind = False  # deltas were dropped
+        self._writing_reply: str | None = None  # the reply that `typing` was sent for
+        self.closed = False
+
+    # --- What `live` tells ----------------------------------------------------------------------
+
+    def tell(self, shape: Mapping[str, Any]) -> None:
+        """A message was stored or changed."""
+        if self.held:
+            self._waiting.append(wire.message(shape))
+        elif shape["rev"] == self.rev + 1:
+            self._message(shape)
+        elif shape["rev"] > self.rev:
+            self.catch_up()
+
+    def delta(self, frame: Mapping[str, Any], encoded: str) -> None:
+        """The next piece of a reply; `encoded` is `frame` as text, made once for all sockets."""
+        if self.held:
+            self._waiting.append(frame)
+        elif frame["message"] != self._writing_reply:
+            return  # its `message` frame has not come yet, or has ended it
+        elif self._queued > MAX_QUEUED:
+            self._behind = True
+        else:
+            self._put(encoded)
+
+    def catch_up(self, status: bool = False) -> None:
+        """Has what was missed read and sent; what comes meanwhile waits."""
+        self._stale = True
+        self._stale_status |= status
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        while self._stale and not self.closed:
+            status, self._stale_status = self._stale_status, False
+            self._stale = False
+            try:
+                await self._reload(status)
+            except Exception as error:  # the database is away; the next heartbeat asks again
+                logger.warning("catch-up failed", extra={"error": type(error).__name__})
+
+    # --- What the consumer does -----------------------------------------------------------------
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Holds what comes in until `status` or `missed` has been called; one reader at a time."""
+        async with self._lock:
+            self.held = True
+            try:
+                yield
+            finally:
+                if self.held:
+                    self._let_go(shown=None)
+
+    def push(self, frame: Mapping[str, Any]) -> None:
+        """Sends a frame that is for this socket alone."""
+        self._put(wire.encode(frame))
+
+    def status(self, frame: Mapping[str, Any], reached: int) -> None:
+        """Sends a `status`, which brings this socket to rev `reached`, and lets go of the rest."""
+        self.rev = reached
+        reply = frame["open"]
+        self._writing_reply = reply["message"]["id"] if reply else None
+        self.push(frame)
+        self._let_go(shown=self._writing_reply)
+
+    def missed(
+        self,
+        shapes: Sequence[Mapping[str, Any]],
+        text_of: Callable[[Mapping[str, Any]], str | None],
+    ) -> None:
+        """Sends what was missed as single frames, then what came meanwhile.
+
+        `text_of` gives the text that this process has sent so far of a streaming reply.
+        """
+        shown = None
+        for shape in shapes:
+            if shape["rev"] <= self.rev:
+                continue
+            text = text_of(shape) if shape["state"] == "streaming" else None
+            self._message(shape)
+            if text:
+                self.push(wire.delta(shape["id"], shape["attempt"], 0, text))
+            if text is not None:
+                shown = shape["id"]
+        self._let_go(shown)
+
+    def _let_go(self, shown: str | None) -> None:
+        """Ends the hold. Deltas of the reply `shown` are in what was just sent already."""
+        self.held = False
+        waiting, self._waiting = self._waiting, []
+        for frame in waiting:
+            if frame["type"] == "message":
+                self.tell(frame["message"])
+            elif frame["type"] != "delta" or frame["message"] != shown:
+                self.delta(frame, wire.encode(frame))
+
+    def _message(self, shape: Mapping[str, Any]) -> None:
+        self.rev = shape["rev"]
+        if shape["state"] == "streaming":
+            self._writing_reply = shape["id"]
+            self.push(wire.typing("agent", True, "reading"))
+            # Its words come as deltas, from the start.
+            shape = {**shape, "text": ""}
+        elif shape["id"] == self._writing_reply:
+            self._writing_reply = None
+            self.push(wire.typing("agent", False))
+        self.push(wire.message(shape))
+
+    # --- The line -------------------------------------------------------------------------------
+
+    def _put(self, text: str) -> None:
+        if self.closed:
+            return
+        self._queue.append(text)
+        self._queued += len(text)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._queue:
+                text = self._queue.popleft()
+                async with asyncio.timeout(settings.CHAT_SLOW_READER_TIMEOUT):
+                    await self._send({"type": "websocket.send", "text": text})
+                self._queued -= len(text)
+        except TimeoutError:
+            await self._close(wire.CLOSE_SLOW, "too slow")
+        except Exception:  # the client has left; every server says so in an exception of its own
+            self.closed = True
+        finally:
+            self._writer = None
+        if self._behind and not self.closed:
+            self._behind = False
+            self.catch_up()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Closes it after what is queued has gone down."""
+        if self._writer is not None:
+            await asyncio.wait({self._writer}, timeout=settings.CHAT_SLOW_READER_TIMEOUT)
+        await self._close(code, reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._queue.clear()
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception:  # it has left already
+            return
+
+    def gone(self) -> None:
+        """The client has left."""
+        self.closed = True
+        self._queue.clear()
+        for task in (self._reloading, self._writer):
+            if task is not None:
+                task.cancel()

@@ -1,0 +1,478 @@
+"""One reply, from question to last word: started, stopped, resumed, drained.
+
+Callers say what the visitor did and return at once. Behind that stand the claim on the reply's row,
+timeouts, retries, the fallback, tools, saving, and the words for a failure (`writing.py`).
+"""
+
+import asyncio
+import logging
+import signal
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from chat import conversations, knowing, notices, prompts, replies, wire
+from chat.database import aside, query
+from chat.live import Stream, live
+from chat.llm import LLM
+from chat.llm.factory import load as load_llm
+from chat.models import Conversation, Message, Site
+from chat.replies import Blocked, Claim, Finished, Outcome
+from chat.writing import Writer, failures
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A reply that is open, and ours."""
+
+    claim: Claim
+    stream: Stream
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """How `replies` finds it, as long as it is ours."""
+        reply = self.claim.reply
+        return {"reply": reply.id, "attempt": reply.attempt, "owner": live.name}
+
+
+class Turn:
+    """One reply that this process writes.
+
+    It is registered before its row is claimed, so that of two messages at once one only starts it.
+    """
+
+    def __init__(self, conversation: uuid.UUID, searching: knowing.Searching | None = None) -> None:
+        self.conversation = conversation
+        self.done = asyncio.Event()
+        self._searching = searching
+        self._started = time.monotonic()
+        self._opened: asyncio.Future[_Open] = asyncio.get_running_loop().create_future()
+        self._writer: Writer | None = None
+        self._writing: asyncio.Task[Outcome] | None = None
+        self._reason = ""  # why it was cut off: new words, stop, lost, drain
+        self._newest = 0  # the latest message that somebody wants answered instead
+
+    # --- From outside ---------------------------------------------------------------------------
+
+    @property
+    def reply(self) -> uuid.UUID | None:
+        return self._opened.result().claim.reply.id if self._opened.done() else None
+
+    def superseded(self, seq: int) -> None:
+        """The visitor said message `seq` meanwhile: this reply ends, the next answers both."""
+        self._newest = max(self._newest, seq)
+        if self._opened.done():
+            question = self._opened.result().claim.reply.reply_to
+            if question is not None and question.seq < self._newest:
+                self.cut_off("new words")
+
+    def cut_off(self, reason: str) -> None:
+        """Ends the writing; what is there is kept."""
+        self._reason = self._reason or reason
+        if self._writing is not None:
+            self._writing.cancel()
+
+    # --- From question to last word -------------------------------------------------------------
+
+    async def run(self, claim: Claim | None = None) -> None:
+        """Writes the reply; with `claim` one that is open already."""
+        running[self.conversation] = self
+        awaits = False
+        try:
+            awaits = await self._run(claim)
+        except Exception as error:  # a fault of ours, or the database is away: the sweep goes on
+            self._log("turn broke", error)
+        finally:
+            if running.get(self.conversation) is self:
+                del running[self.conversation]
+            if self._opened.done():
+                live.end(self._opened.result().stream)
+            await self._abandon()
+            self.done.set()
+        if awaits or self._newest:
+            await answer(self.conversation)
+
+    async def _run(self, claim: Claim | None) -> bool:
+        """True: the visitor has said more, and nobody answers it yet."""
+        if claim is not None:
+            opened = await self._open(claim)
+            self._writing = asyncio.create_task(self._write(before=claim.reply.seq))
+        else:
+            # The model is asked while the row is claimed, unless another reply is open still.
+            self._writing = asyncio.create_task(self._write())
+            claimed = await query(replies.claim, self.conversation, live.name)
+            if isinstance(claimed, Blocked):
+                await _end_reply(claimed.owner, self.conversation, "new words")
+            if not isinstance(claimed, Claim):
+                return False
+            opened = await self._open(claimed)
+        self.superseded(self._newest)
+        outcome = await self._outcome(opened)
+        return await self._finish(opened, outcome) if outcome is not None else False
+
+    async def _open(self, claim: Claim) -> _Open:
+        """The row is ours: everybody sees the reply begin."""
+        reply = claim.reply
+        opened = _Open(claim, live.begin(self.conversation, str(reply.id), reply.attempt))
+        await live.tell(self.conversation, [m.as_frame() for m in (*claim.ended, reply)])
+        self._opened.set_result(opened)
+        return opened
+
+    async def _write(self, before: int | None = None) -> Outcome:
+        material = await query(prompts.load, self.conversation, before)
+        if material is not None and material.open_reply and before is None:
+            await asyncio.shield(self._opened)
+            material = await query(prompts.load, self.conversation)
+        if material is None:
+            return Outcome(Message.State.INTERRUPTED, "")
+        row = material.conversation
+        self._writer = Writer(
+            material=material,
+            searching=self._searching or knowing.Searching(row.site, row.locale),
+            models=models(),
+            line=self._line,
+            started=self._started,
+        )
+        return await self._writer.write()
+
+    async def _line(self) -> tuple[Stream, datetime | None]:
+        """Where the words go, and until when; known once the row is claimed."""
+        opened = await asyncio.shield(self._opened)
+        return opened.stream, opened.claim.reply.deadline
+
+    async def _outcome(self, opened: _Open) -> Outcome | None:
+        """How the writing ended; None where the reply is left to another process."""
+        writing = self._writing
+        if writing is None:
+            return None
+        saving = asyncio.create_task(self._save(opened))
+        if self._reason:
+            writing.cancel()
+        await asyncio.wait({writing})
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+        text = opened.stream.end()
+        if self._reason == "lost":
+            return None
+        if self._reason == "drain":
+            await self._release(opened, text)
+            return None
+        outcome = self._written(writing)
+        return replace(outcome, text=text)
+
+    def _written(self, writing: "asyncio.Task[Outcome]") -> Outcome:
+        error = None if writing.cancelled() else writing.exception()
+        if error is not None:
+            self._log("writing broke", error)
+        elif not writing.cancelled():
+            return writing.result()
+        state = Message.State.FAILED if error else Message.State.INTERRUPTED
+        if self._writer is None:
+            return Outcome(state, "", error="failed" if error else "")
+        return self._writer.outcome(state, "failed" if error else "")
+
+    async def _save(self, opened: _Open) -> None:
+        """Keeps the text every half second; a reply that is no longer ours ends here."""
+        saved = ""
+        while True:
+            await asyncio.sleep(settings.CHAT_SAVE_INTERVAL)
+            text = opened.stream.sent
+            if text == saved:
+                continue
+            try:
+                ours = await query(replies.save, **opened.row, text=text)
+            except Exception as error:  # the database is away; the next round tries again
+                self._log("not saved", error)
+                continue
+            saved = text
+            if not ours:
+                self.cut_off("lost")
+
+    async def _finish(self, opened: _Open, outcome: Outcome) -> bool:
+        finished = await self._stored(opened, outcome)
+        if finished is None:
+            return False
+        logger.info(
+            "reply ended",
+            extra={
+                "conversation": str(self.conversation),
+                "reply": str(self.reply),
+                "state": str(outcome.state),
+                "backend": outcome.figures.get("backend", ""),
+                "first_word_ms": outcome.figures.get("first_word_ms") or 0,
+                "characters": len(outcome.text),
+            },
+        )
+        live.end(opened.stream)
+        await live.tell(self.conversation, [m.as_frame() for m in finished.changed])
+        return finished.awaits and finished.conversation.state == Conversation.State.OPEN
+
+    async def _stored(self, opened: _Open, outcome: Outcome) -> Finished | None:
+        """Stores the end, for as long as the lease can last while the database is away."""
+        until = time.monotonic() + settings.CHAT_LEASE
+        while True:
+            try:
+                return await query(replies.finish, **opened.row, outcome=outcome)
+            except Exception as error:
+                self._log("end not stored", error)
+                if time.monotonic() > until:
+                    return None
+                await asyncio.sleep(0.5)
+
+    async def _release(self, opened: _Open, text: str) -> None:
+        """Leaves the reply, with what is there, to whoever comes first."""
+        if text:
+            await query(replies.save, **opened.row, text=text)
+        await query(replies.release, [opened.claim.reply.id], live.name)
+
+    async def _abandon(self) -> None:
+        if self._writing is not None and not self._writing.done():
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
+
+    def _log(self, event: str, error: BaseException) -> None:
+        """Never with the error's own words: a database names the values it refuses."""
+        logger.error(
+            event,
+            exc_info=error if settings.DEBUG else None,
+            extra={
+                "conversation": str(self.conversation),
+                "reply": str(self.reply),
+                "error": type(error).__name__,
+            },
+        )
+
+
+running: dict[uuid.UUID, Turn] = {}  # by conversation
+_models: dict[str, LLM] = {}
+_loop: asyncio.AbstractEventLoop | None = None
+draining = False
+
+
+# --- What a visitor does ------------------------------------------------------------------------
+
+
+async def say(
+    *,
+    site: Site,
+    visitor: uuid.UUID,
+    conversation: uuid.UUID,
+    frame: wire.Say,
+    page: wire.Page | None = None,
+    locale: str = "",
+) -> conversations.Received:
+    """A visitor's message: stored, told to all, then answered by a task of this process."""
+    searching = knowing.Searching(site, locale, frame.text)
+    received = await query(
+        conversations.receive,
+        site=site,
+        visitor=visitor,
+        conversation=conversation,
+        client_id=frame.client_id,
+        text=frame.text,
+        spoken=frame.voice,
+        page=page,
+        locale=locale,
+    )
+    row = received.conversation
+    await live.tell(row.id, [message.as_frame() for message in received.added])
+    if not received.duplicate and row.state == Conversation.State.OPEN:
+        turn = running.get(row.id)
+        if turn is not None:
+            turn.superseded(received.message.seq)
+        else:
+            live.spawn(answer(row.id, searching))
+    return received
+
+
+async def answer(conversation: uuid.UUID, searching: knowing.Searching | None = None) -> None:
+    """Replies to whatever waits for it; nothing, if nothing does or this process is stopping."""
+    if not draining and conversation not in running:
+        await Turn(conversation, searching).run()
+
+
+async def regenerate(*, conversation: uuid.UUID, message: str, attempt: int) -> None:
+    claim = await query(
+        replies.regenerate,
+        conversation=conversation,
+        message=message,
+        attempt=attempt,
+        owner=live.name,
+    )
+    if claim is not None:
+        live.spawn(Turn(conversation).run(claim))
+
+
+async def stop(*, conversation: uuid.UUID, message: str) -> None:
+    owner = await query(replies.stop, conversation=conversation, message=message)
+    await _end_reply(owner, conversation, "stop")
+
+
+async def restart(conversation: conversations.Talk) -> None:
+    """Ends the conversation, if anything was said in it; its open reply first."""
+    if conversation.row is None:
+        return
+    for _ in range(40):  # two seconds: then whoever takes the reply over ends it
+        reply = await query(_open_reply, conversation.id)
+        if reply is None:
+            break
+        await _end_reply(reply.owner, conversation.id, "stop")
+        await asyncio.sleep(0.05)
+    await query(conversations.close, conversation.id)
+    await live.state_changed(conversation.id)
+
+
+def _open_reply(conversation: uuid.UUID) -> Message | None:
+    return Message.objects.open().filter(conversation_id=conversation).first()
+
+
+async def _end_reply(owner: str, conversation: uuid.UUID, reason: str) -> None:
+    """Has an open reply ended by the process that writes it, and waits for it if that is us.
+
+    A process that ends its reply then answers whatever the visitor has said meanwhile.
+    """
+    turn = running.get(conversation)
+    if turn is not None and owner == live.name:
+        turn.cut_off(reason)
+        await turn.done.wait()
+    elif owner and owner != live.name:
+        event = {"type": "end", "conversation": conversation.hex, "reason": reason}
+        await live.ask(owner, event)
+
+
+async def _heard(event: Mapping[str, Any]) -> None:
+    """An event of another process that is for the turns of this one."""
+    if event["type"] == "end":
+        turn = running.get(uuid.UUID(event["conversation"]))
+        if turn is not None:
+            turn.cut_off(event["reason"])
+    elif event["type"] == "sweep":
+        await sweep()
+
+
+# --- The process --------------------------------------------------------------------------------
+
+
+def models() -> Sequence[tuple[LLM, str]]:
+    """Who is asked, in this order, each with the model it is asked for ("": the persona's)."""
+    first = _models[settings.CHAT_BACKEND]
+    chain = [(first, ""), (first, "")]
+    if settings.CHAT_FALLBACK_MODEL and settings.CHAT_BACKEND == "completions":
+        chain.append((first, settings.CHAT_FALLBACK_MODEL))
+    if settings.CHAT_BACKEND != "guided":
+        chain.append((_models["guided"], ""))
+    return chain
+
+
+def model_health() -> dict[str, str]:
+    """How the last replies went, without asking anybody."""
+    if settings.CHAT_BACKEND == "guided":
+        return {"status": "off", "detail": "the guided seller answers"}
+    if failures.streak >= 3:
+        return {"status": "degraded", "detail": "the model fails; the guided seller answers"}
+    return {"status": "ok"}
+
+
+async def startup() -> None:
+    """Builds what every turn needs, once a process: by the lifespan, or else at the first use."""
+    global _loop, draining
+    loop = asyncio.get_running_loop()
+    if _loop is loop:
+        return
+    _loop, draining = loop, False
+    for name in (settings.CHAT_BACKEND, "guided"):
+        _models[name] = load_llm(name)
+    live.on_event = _heard
+    await live.start()
+    live.spawn(aside(knowing.warm))
+    live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
+    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
+    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _background))
+    _drain_on_sigterm(loop)
+
+
+def _drain_on_sigterm(loop: asyncio.AbstractEventLoop) -> None:
+    """Lets go of the replies at once; the server waits for its connections before it says so."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+
+        def handler(number: int, frame: Any, previous: Any = previous) -> None:
+            loop.call_soon_threadsafe(lambda: live.spawn(drain()))
+            if callable(previous):
+                previous(number, frame)
+
+        try:
+            signal.signal(number, handler)
+        except ValueError:  # not the main thread: the lifespan drains then
+            return
+
+
+async def drain() -> None:
+    """No new turns; replies under way are saved and left to other processes."""
+    global draining
+    draining = True
+    turns = list(running.values())
+    for turn in turns:
+        turn.cut_off("drain")
+    if turns:
+        waits = [asyncio.create_task(turn.done.wait()) for turn in turns]
+        await asyncio.wait(waits, timeout=settings.CHAT_DRAIN_TIMEOUT)
+        await live.ask_all({"type": "sweep"})
+
+
+async def shutdown() -> None:
+    global _loop
+    await drain()
+    await live.stop()
+    for model in _models.values():
+        await model.close()
+    _models.clear()
+    _loop = None
+
+
+async def sweep() -> None:
+    """Goes on with what a process that is gone has left behind."""
+    if draining:
+        return
+    left, unanswered = await query(replies.orphans)
+    for reply in left:
+        taken = await query(replies.take_over, reply, live.name)
+        if isinstance(taken, Claim):
+            logger.info("reply taken over", extra={"reply": str(reply)})
+            live.spawn(Turn(taken.conversation.id).run(taken))
+        elif isinstance(taken, Finished):
+            shapes = [message.as_frame() for message in taken.changed]
+            await live.tell(taken.conversation.id, shapes)
+            if taken.awaits:
+                live.spawn(answer(taken.conversation.id))
+    for conversation in unanswered:
+        live.spawn(answer(conversation))
+
+
+async def _renew() -> None:
+    mine = [turn.reply for turn in running.values() if turn.reply is not None]
+    if mine:
+        await query(replies.renew, mine, live.name)
+    live.typing_again()
+
+
+async def _background() -> None:
+    await aside(notices.send_due)
+    await aside(knowing.embed_pending)
+
+
+async def _every(seconds: float, work: Any) -> None:
+    """Does `work` now and then; what goes wrong once does not end it."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            logger.warning("background work failed", extra={"error": type(error).__name__})
+        await asyncio.sleep(seconds)

@@ -1,0 +1,320 @@
+"""The chat over HTTP: init, history, health, and what of a message can be spoken."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from chat import conversations, limits, origins, personas, tokens, turns, wire
+from chat.database import query
+from chat.live import live
+from chat.models import Message, Site
+from voice.modes import modes
+from voice.speech import segments
+
+logger = logging.getLogger(__name__)
+
+View = Callable[..., Coroutine[Any, Any, HttpResponse]]
+
+
+class Problem(Exception):
+    """An answer that is an error, with a sentence for a person."""
+
+    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None):
+        super().__init__(code)
+        self.status, self.code, self.message = status, code, message
+        self.retry_after = retry_after
+
+    def response(self) -> JsonResponse:
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.retry_after is not None:
+            error["retry_after"] = self.retry_after
+        response = _json({"error": error}, self.status)
+        if self.retry_after is not None:
+            response["Retry-After"] = str(self.retry_after)
+        return response
+
+
+def route(method: str) -> Callable[[View], View]:
+    """A route of the widget: one method, preflights, CORS for known origins, errors as JSON."""
+
+    def decorate(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        async def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            origin = request.headers.get("Origin")
+            try:
+                scheme, host = request.scheme or "http", request.get_host()
+                if origin is not None and not await query(origins.known, origin, scheme, host):
+                    raise Problem(403, "origin_refused", _("This page may not use the chat."))
+                if request.method == "OPTIONS":
+                    response = _preflight(method)
+                elif request.method == method:
+                    response = await view(request, *args, **kwargs)
+                else:
+                    response = _not_allowed(method)
+            except Problem as problem:
+                response = problem.response()
+                if problem.code == "origin_refused":
+                    return _varying(response)
+            except Exception as error:
+                logger.error(
+                    "request failed",
+                    exc_info=settings.DEBUG,
+                    extra={"view": view.__name__, "error": type(error).__name__},
+                )
+                text = _("Please try again in a moment.")
+                response = Problem(503, "unavailable", text, retry_after=2).response()
+            if origin is not None:
+                response["Access-Control-Allow-Origin"] = origin
+                response["Access-Control-Expose-Headers"] = "Retry-After"
+            return _varying(response)
+
+        return answer
+
+    return decorate
+
+
+def _preflight(method: str) -> HttpResponse:
+    response = HttpResponse(status=204)
+    response["Access-Control-Allow-Methods"] = method
+    response["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+    response["Access-Control-Max-Age"] = "7200"
+    return response
+
+
+def _not_allowed(method: str) -> HttpResponse:
+    text = _("This address answers %(method)s only.") % {"method": method}
+    response = Problem(405, "method_not_allowed", text).response()
+    response["Allow"] = f"{method}, OPTIONS"
+    return response
+
+
+def _varying(response: HttpResponse) -> HttpResponse:
+    response["Vary"] = "Origin"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def _json(data: Any, status: int = 200) -> JsonResponse:
+    response = JsonResponse(data, status=status, json_dumps_params={"ensure_ascii": False})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+# --- Opening the chat ---------------------------------------------------------------------------
+
+
+@route("POST")
+async def init(request: HttpRequest) -> HttpResponse:
+    """Opens or resumes a visitor's chat. Stores nothing."""
+    body = _body(request)
+    key, token = body.get("site"), body.get("token")
+    try:
+        wire.page(body.get("page"))
+        wire.locale(body.get("locale"))
+    except wire.BadFrame as bad:
+        raise Problem(400, "bad_request", bad.message) from None
+    if not isinstance(key, str) or not isinstance(token, str | None):
+        raise Problem(400, "bad_request", _("The field 'site' or 'token' is missing or wrong."))
+    site = await query(_site, key)
+    if site is None:
+        raise Problem(404, "unknown_site", _("There is no such site here."))
+    _check_origin(site, request)
+    wait = await limits.wait("init", limits.network(request.META.get("REMOTE_ADDR", "")))
+    if wait:
+        text = _("You are writing too fast. Please wait a moment.")
+        raise Problem(429, "rate_limited", text, retry_after=wait)
+    identity = tokens.fresh(key) if token is None else _identity(token, key)
+    return _json(await query(_opened, site, identity, _socket_url(request)))
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    if request.content_type != "application/json":
+        raise Problem(415, "unsupported_type", _("Send application/json."))
+    try:
+        length = int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        length = 0
+    if length > wire.MAX_FRAME or len(request.body) > wire.MAX_FRAME:
+        raise Problem(413, "too_large", _("That is too large."))
+    try:
+        return wire.decode(request.body.decode())
+    except (UnicodeDecodeError, wire.BadFrame):
+        raise Problem(400, "bad_request", _("That is not sound JSON.")) from None
+
+
+def _site(key: str) -> Site | None:
+    if "\x00" in key:
+        return None
+    sites = Site.objects.select_related("persona__published")
+    return sites.filter(key=key, enabled=True).first()
+
+
+def _check_origin(site: Site, request: HttpRequest) -> None:
+    origin = request.headers.get("Origin")
+    if not origins.allows(site, origin, request.scheme or "http", request.get_host()):
+        raise Problem(403, "origin_refused", _("This page may not use the chat."))
+
+
+def _identity(token: str, site: str | None = None) -> tokens.Identity:
+    try:
+        identity = tokens.read(token)
+    except tokens.BadToken:
+        identity = None
+    if identity is None or site not in (None, identity.site):
+        raise Problem(401, "bad_token", _("Please open the chat again."))
+    return identity
+
+
+def _socket_url(request: HttpRequest) -> str:
+    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    return base.replace("http", "ws", 1) + "/socket"
+
+
+def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any]:
+    """The answer of init."""
+    talk = conversations.current(identity.visitor, identity.conversation)
+    messages: list[Message] = []
+    earlier = False
+    if talk.row is not None:
+        messages, earlier = conversations.history(talk.id)
+    version = personas.published(site)
+    return {
+        "token": tokens.issue(tokens.Identity(site.key, identity.visitor, talk.id)),
+        "visitor": str(identity.visitor),
+        "conversation": talk.as_field(),
+        "messages": [message.as_frame() for message in messages],
+        "earlier": earlier,
+        "site": {
+            "name": site.name,
+            "agent": {
+                "name": version.agent_name if version else site.name,
+                "avatar": version.avatar if version else "",
+            },
+            "greeting": site.greeting,
+            "suggestions": site.suggestions,
+            "theme": site.theme,
+            "consent": None,
+            "locale": site.language,
+        },
+        "voice": modes(),
+        "limits": {"text": wire.MAX_TEXT, "frame": wire.MAX_FRAME},
+        "socket": socket,
+        "heartbeat": settings.CHAT_HEARTBEAT,
+    }
+
+
+# --- What was said ------------------------------------------------------------------------------
+
+
+@route("GET")
+async def messages(request: HttpRequest) -> HttpResponse:
+    """Earlier messages, 50 at a time, before the one with `seq` BEFORE."""
+    before = request.GET.get("before")
+    if before is not None and not (before.isascii() and before.isdigit() and len(before) < 10):
+        raise Problem(400, "bad_request", _("The parameter 'before' is no such number."))
+    talk = await _talk(request)
+    if talk.row is None:
+        return _json({"messages": [], "earlier": False})
+    page, earlier = await query(
+        conversations.history, talk.id, None if before is None else int(before)
+    )
+    return _json({"messages": [message.as_frame() for message in page], "earlier": earlier})
+
+
+@route("GET")
+async def speech(request: HttpRequest, message: str) -> HttpResponse:
+    """What of a stored reply can be spoken, segment by segment."""
+    found = await _spoken(request, message)
+    parts = [{"n": n, "text": text} for n, text in enumerate(segments(found.text))]
+    return _json({"segments": parts})
+
+
+@route("GET")
+async def audio(request: HttpRequest, message: str, n: str) -> HttpResponse:
+    """No segment has sound of the server's making: `voice.output` is never "server" yet."""
+    await _talk(request)
+    raise _nothing()
+
+
+async def _spoken(request: HttpRequest, message: str) -> Message:
+    talk = await _talk(request)
+    try:
+        found = await query(conversations.message_of, talk.id, message)
+    except conversations.Refused:
+        raise _nothing() from None
+    if found.role not in (Message.Role.AGENT, Message.Role.STAFF):
+        raise _nothing()
+    return found
+
+
+def _nothing() -> Problem:
+    return Problem(404, "not_found", _("There is no such message here."))
+
+
+async def _talk(request: HttpRequest) -> conversations.Talk:
+    """The conversation that the bearer's token opens."""
+    kind, __, token = request.headers.get("Authorization", "").partition(" ")
+    identity = _identity(token.strip() if kind.lower() == "bearer" else "")
+    site = await query(_site, identity.site)
+    if site is None:
+        raise Problem(401, "bad_token", _("Please open the chat again."))
+    _check_origin(site, request)
+    return await query(conversations.current, identity.visitor, identity.conversation)
+
+
+# --- Health -------------------------------------------------------------------------------------
+
+
+async def health(request: HttpRequest) -> HttpResponse:
+    """Whether the product can serve, and what of it is not well. No paid call, no secret."""
+    await turns.startup()
+    database, layer = await asyncio.gather(_database_health(), _layer_health())
+    checks = {
+        "database": database,
+        "channel_layer": layer,
+        "llm": turns.model_health(),
+        "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
+    }
+    if database["status"] != "ok":
+        return _json({"status": "down", "checks": checks}, 503)
+    well = all(check["status"] in ("ok", "off") for check in checks.values())
+    return _json({"status": "ok" if well else "degraded", "checks": checks})
+
+
+async def _database_health() -> dict[str, str]:
+    ask = database_sync_to_async(_ask_database, thread_sensitive=False)
+    try:
+        async with asyncio.timeout(1.5):
+            await ask()
+    except Exception:
+        return {"status": "degraded", "detail": "the database does not answer"}
+    return {"status": "ok"}
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+
+
+async def _layer_health() -> dict[str, str]:
+    if not settings.REDIS_URL:
+        return {"status": "off", "detail": "one process alone"}
+    if await live.answers():
+        return {"status": "ok"}
+    return {"status": "degraded", "detail": "Redis does not answer"}
+
+
+def unknown(request: HttpRequest) -> HttpResponse:
+    """Every other address under /api/."""
+    return Problem(404, "not_found", _("There is nothing here.")).response()

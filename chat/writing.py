@@ -1,0 +1,336 @@
+"""Writes one reply: asks the model, again or another where it fails, runs its tools.
+
+Before the first visible word a failure costs the visitor only time: once more, then the fallback
+model, then the guided seller. After it the words stay, and the reply ends as failed.
+"""
+
+import asyncio
+import json
+import logging
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from chat import context, conversations, prompts, tools, wire
+from chat.database import query
+from chat.knowing import Searching
+from chat.live import Stream, live
+from chat.llm import LLM, Cited, Done, LLMError, Prompt, Text, ToolCall, Usage
+from chat.llm.prices import cost
+from chat.models import Message
+from chat.replies import Outcome, language_of
+
+logger = logging.getLogger(__name__)
+
+MAX_ROUNDS = 4  # of tools
+MAX_CALLS = 6  # of tools in one reply
+
+
+@dataclass(slots=True)
+class _Figures:
+    """What a reply took, over its rounds and attempts."""
+
+    backend: str = ""
+    model: str = ""
+    usage: Usage | None = None
+    first_word_ms: int | None = None
+    tools: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, usage: Usage | None) -> None:
+        if usage is not None:
+            so_far = self.usage or Usage(0, 0)
+            self.usage = Usage(
+                so_far.input_tokens + usage.input_tokens,
+                so_far.output_tokens + usage.output_tokens,
+                so_far.cached_tokens + usage.cached_tokens,
+            )
+
+    def columns(self, duration_ms: int) -> dict[str, Any]:
+        usage = self.usage
+        return {
+            "backend": self.backend,
+            "model": self.model,
+            "tools": self.tools,
+            "first_word_ms": self.first_word_ms,
+            "duration_ms": duration_ms,
+            "input_tokens": usage.input_tokens if usage else None,
+            "cached_tokens": usage.cached_tokens if usage else None,
+            "output_tokens": usage.output_tokens if usage else None,
+            "cost": cost(self.model, usage) if usage and self.model else None,
+        }
+
+
+@dataclass(slots=True)
+class _Failures:
+    """Replies in a row that the configured model could not begin, in this process."""
+
+    streak: int = 0
+
+
+failures = _Failures()
+
+
+class Writer:
+    """The writing of one reply.
+
+    `line` gives, once the reply's row is claimed and words may be shown, the stream they go to and
+    the time by which the reply must be over. `models` are asked in turn, each with the model named.
+    """
+
+    def __init__(
+        self,
+        *,
+        material: prompts.Material,
+        searching: Searching,
+        models: Sequence[tuple[LLM, str]],
+        line: Callable[[], Awaitable[tuple[Stream, datetime | None]]],
+        started: float,
+    ) -> None:
+        self._material = material
+        self._conversation: uuid.UUID = material.conversation.id
+        self._searching = searching
+        self._models = models
+        self._line = line
+        self._stream: Stream | None = None
+        self._deadline: datetime | None = None
+        self._started = started  # monotonic seconds, when the question came
+        self._figures = _Figures()
+        self._sources: list[dict[str, str]] = []
+        self._space = ""  # white space that is held back until a word follows
+        self._length = 0  # of what was shown, in UTF-16 units
+        self._cut = False  # it has reached its greatest length
+
+    @property
+    def _spoke(self) -> bool:
+        return self._length > 0
+
+    async def write(self) -> Outcome:
+        """The reply's end. Its text is what the stream was given."""
+        question = self._material.question
+        found = await self._searching(question) if question else []
+        fitted: context.Fitted | None = None
+        error = LLMError("no model", retryable=False)
+        tried: tuple[LLM, str] | None = None
+        for llm, model in self._models:
+            if tried == (llm, model) and not await self._worth_again(error):
+                continue
+            tried = (llm, model)
+            prompt, fitted = prompts.make(self._material, found, self._searching, model)
+            self._sources = _cited(fitted.used, found) if llm.name == "completions" else []
+            try:
+                await self._attempt(llm, prompt)
+            except LLMError as failed:
+                error = failed
+                logger.warning("attempt failed", extra=self._extra(llm, failed))
+                if self._spoke:
+                    return self.outcome(Message.State.FAILED, failed.code)
+                continue
+            failures.streak = 0 if llm is self._models[0][0] else failures.streak + 1
+            await self._summarise(fitted)
+            return self.outcome(Message.State.COMPLETE)
+        return self.outcome(Message.State.FAILED, error.code)
+
+    # --- One attempt ----------------------------------------------------------------------------
+
+    async def _attempt(self, llm: LLM, prompt: Prompt) -> None:
+        """Asks one model until it calls no more tools."""
+        self._figures.backend, self._figures.model = llm.name, prompt.model
+        if llm.name != "completions":
+            self._figures.model = ""
+        calls_left = MAX_CALLS
+        for round in range(MAX_ROUNDS + 1):
+            offered = tools.TOOLS if round < MAX_ROUNDS else ()
+            calls = await self._round(llm, prompt, offered)
+            if not calls:
+                break
+            done = calls[:calls_left]
+            calls_left -= len(done)
+            results = [await self._call(call) for call in done]
+            prompt = replace(
+                prompt,
+                messages=context.fit_round(
+                    prompt.messages,
+                    done,
+                    results,
+                    context.budget_for(prompt.model, settings.CHAT_CONTEXT_TOKENS),
+                ),
+            )
+            if self._spoke:
+                self._space = "\n\n"
+        if not self._spoke:
+            raise LLMError("empty", retryable=True)
+
+    async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Any]) -> list[ToolCall]:
+        """One request, its words shown as they come; the tools it calls."""
+        loop = asyncio.get_running_loop()
+        patience = settings.CHAT_FIRST_TOKEN_TIMEOUT
+        if not self._spoke and llm.name != "guided":
+            patience = min(patience, self._left_for_first_word())
+        calls: list[ToolCall] = []
+        done: Done | None = None
+        try:
+            async with (
+                asyncio.timeout(patience) as timer,
+                aclosing(llm.stream(prompt, offered)) as events,  # type: ignore[type-var]
+            ):
+                async for event in events:
+                    timer.reschedule(loop.time() + settings.CHAT_NEXT_TOKEN_TIMEOUT)
+                    if isinstance(event, Text):
+                        await self._show(event.text)
+                        if self._cut:
+                            break
+                    elif isinstance(event, ToolCall):
+                        calls.append(event)
+                    elif isinstance(event, Cited):
+                        self._cite(event.title, event.link)
+                    else:
+                        done = event
+                    if self._left() <= 0:
+                        raise LLMError("try_again", retryable=False)
+        except TimeoutError:
+            raise LLMError("timeout", retryable=True) from None
+        if done is not None:
+            self._figures.add(done.usage)
+            self._figures.model = done.model or self._figures.model
+        return calls
+
+    async def _worth_again(self, error: LLMError) -> bool:
+        """Whether the same model is asked once more; waits as long as it asked for."""
+        if not error.retryable:
+            return False
+        wait = random.uniform(0.1, 0.6)
+        if error.retry_after is not None:
+            wait = max(wait, error.retry_after)
+        if wait >= self._left_for_first_word() - 1:
+            return False
+        await asyncio.sleep(wait)
+        return True
+
+    def _left_for_first_word(self) -> float:
+        """Seconds until the guided seller has to speak."""
+        spent = time.monotonic() - self._started
+        return max(0.05, settings.CHAT_FIRST_WORD_DEADLINE - spent)
+
+    def _left(self) -> float:
+        """Seconds until the reply has to be over, by the deadline stored with it."""
+        if self._deadline is None:
+            return settings.CHAT_REPLY_DEADLINE
+        return (self._deadline - datetime.now(UTC)).total_seconds()
+
+    # --- Words ----------------------------------------------------------------------------------
+
+    async def _show(self, text: str) -> None:
+        """Cleans the next piece and sends it, white space at the end held back."""
+        text = self._space + wire.drop_controls(text)
+        if not self._spoke:
+            text = text.lstrip()
+        words = text.rstrip()
+        self._space = text[len(words) :]
+        if not words:
+            return
+        if self._stream is None:
+            self._stream, self._deadline = await self._line()
+        if not self._spoke:
+            self._figures.first_word_ms = int((time.monotonic() - self._started) * 1000)
+        length = wire.units(words)
+        if self._length + length > wire.MAX_REPLY:
+            words = wire.cut(words, wire.MAX_REPLY - self._length)
+            self._cut = True
+        self._length += length
+        if words:
+            self._stream.emit(words)
+
+    def _cite(self, title: str, link: str) -> None:
+        source = _source(title, link)
+        if source not in self._sources:
+            self._sources.append(source)
+
+    # --- Tools ----------------------------------------------------------------------------------
+
+    async def _call(self, call: ToolCall) -> str:
+        """Runs one tool call; what the model is told of it."""
+        said = await query(conversations.visitors_words, self._conversation)
+        action = tools.parse(call, "\n".join(said))
+        await self._line()  # nothing is done for a reply that is not ours
+        if isinstance(action, tools.Refused):
+            result, done = action.message, False
+        elif isinstance(action, tools.SaveLead):
+            result, done = await self._save_lead(action, said), bool(action.fields)
+        else:
+            result, done = await self._hand_over(), True
+        self._figures.tools.append({"name": call.name[:40], "done": done})
+        return result
+
+    async def _save_lead(self, action: tools.SaveLead, said: Sequence[str]) -> str:
+        if action.fields:
+            values = [value.casefold() for value in action.fields.values()]
+            words = [text for text in said if any(v in text.casefold() for v in values)] or said[
+                -1:
+            ]
+            await query(
+                conversations.save_lead,
+                conversation=self._conversation,
+                fields=action.fields,
+                words="\n".join(words or said[-1:]),
+            )
+        return json.dumps({"saved": list(action.fields), "refused": list(action.refused)})
+
+    async def _hand_over(self) -> str:
+        added = await query(
+            conversations.hand_over,
+            conversation=self._conversation,
+            language=language_of(self._material.conversation),
+        )
+        await live.tell(self._conversation, [message.as_frame() for message in added])
+        return json.dumps({"told": True, "the visitor has been told so": True})
+
+    # --- The end --------------------------------------------------------------------------------
+
+    async def _summarise(self, fitted: context.Fitted) -> None:
+        """Keeps in short what the prompt had no room for."""
+        if fitted.cut:
+            await query(
+                conversations.summarised,
+                conversation=self._conversation,
+                summary=context.summarise(
+                    self._material.conversation.summary, fitted.cut, limit=1500
+                ),
+                seq=fitted.cut[-1].seq,
+            )
+
+    def outcome(self, state: Message.State, error: str = "") -> Outcome:
+        """How the reply ends, with what it took so far."""
+        duration = int((time.monotonic() - self._started) * 1000)
+        known = "try_again" if error in ("timeout", "try_again", "rate_limited") else "failed"
+        return Outcome(
+            state,
+            text="",  # the turn puts in what was shown
+            error=known if error else "",
+            sources=self._sources if self._spoke else [],
+            figures=self._figures.columns(duration),
+        )
+
+    def _extra(self, llm: LLM, error: LLMError) -> dict[str, Any]:
+        return {
+            "conversation": str(self._conversation),
+            "backend": llm.name,
+            "code": error.code,
+            "spoke": int(self._spoke),
+        }
+
+
+def _cited(used: Sequence[context.Fact], found: Sequence[Any]) -> list[dict[str, str]]:
+    """The entries that the prompt held and that answer the question."""
+    sure = {item.title for item in found if item.sure}
+    return [_source(fact.title, fact.link) for fact in used if fact.title in sure]
+
+
+def _source(title: str, link: str) -> dict[str, str]:
+    return {"title": title, "url": link} if link else {"title": title}
