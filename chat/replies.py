@@ -23,10 +23,14 @@ from chat.models import Conversation, Message
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A reply that this process is to write now; `ended` are older ones that ended on the way."""
+    """A reply that this process is to write now, to the visitor's message `question_seq`.
+
+    `ended` are older replies that ended on the way.
+    """
 
     conversation: Conversation
     reply: Message
+    question_seq: int
     ended: Sequence[Message] = ()
 
 
@@ -96,7 +100,7 @@ def claim(conversation: uuid.UUID, owner: str) -> Claim | Blocked | None:
         )
         row.awaiting_since = None
         keep(row, "awaiting_since")
-        return Claim(row, reply, ended)
+        return Claim(row, reply, question.seq if question else 0, ended)
 
 
 def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:
@@ -137,7 +141,11 @@ def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:
             persona_version_id=row.site.persona.published_id,
         )
         keep(row)
-        return Claim(row, message)
+        return Claim(row, message, _question_seq(message))
+
+
+def _question_seq(reply: Message) -> int:
+    return reply.reply_to.seq if reply.reply_to else 0
 
 
 def _end_orphan(row: Conversation, reply: Message) -> Message:
@@ -241,7 +249,7 @@ def regenerate(*, conversation: uuid.UUID, message: str, attempt: int, owner: st
             persona_version_id=row.site.persona.published_id,
         )
         keep(row)
-        return Claim(row, found)
+        return Claim(row, found, _question_seq(found))
 
 
 @transaction.atomic

@@ -68,10 +68,8 @@ class Turn:
     def superseded(self, seq: int) -> None:
         """The visitor said message `seq` meanwhile: this reply ends, the next answers both."""
         self._newest = max(self._newest, seq)
-        if self._opened.done():
-            question = self._opened.result().claim.reply.reply_to
-            if question is not None and question.seq < self._newest:
-                self.cut_off("new words")
+        if self._opened.done() and self._opened.result().claim.question_seq < self._newest:
+            self.cut_off("new words")
 
     def cut_off(self, reason: str) -> None:
         """Ends the writing; what is there is kept."""

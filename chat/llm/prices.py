@@ -1,0 +1,106 @@
+"""What a reply cost, in US dollars.
+
+The table can be extended or corrected without a release by `CHAT_PRICES`, a JSON object of
+dollars per million tokens: `{"my-model": [0.1, 0.01, 0.5]}` for input, cached input, output.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import NamedTuple
+
+from django.conf import settings
+
+from chat.llm import Usage
+
+logger = logging.getLogger(__name__)
+
+_MILLION = Decimal(1_000_000)
+_DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|latest)$")
+
+
+class Price(NamedTuple):
+    """Dollars per million tokens."""
+
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+
+
+def _price(*dollars: str) -> Price:
+    return Price(*map(Decimal, dollars))
+
+
+KNOWN: Mapping[str, Price] = {
+    "gpt-6-luna": _price("0.10", "0.01", "0.50"),
+    "gpt-6.1-terra": _price("1.00", "0.05", "5.00"),
+    "gpt-6.1-sol": _price("2.00", "0.10", "10.00"),
+    "gpt-6-sol": _price("2.00", "0.20", "10.00"),
+    "gpt-6-astra": _price("10", "1", "50"),
+    "gpt-5.6-luna": _price("0.20", "0.02", "1.20"),
+    "gpt-5.6-terra": _price("2.00", "0.20", "12.00"),
+    "gpt-5.6-sol": _price("4.00", "0.40", "20.00"),
+    "gpt-5.5": _price("5.00", "0.50", "30.00"),
+    "gpt-5.4": _price("2.50", "0.25", "15.00"),
+    "gpt-5.4-mini": _price("0.75", "0.075", "4.50"),
+}
+
+
+def cost(model: str, usage: Usage | None) -> Decimal | None:
+    """Dollars of one request; None where the price or the usage is not known."""
+    price = price_of(model)
+    if price is None or usage is None:
+        return None
+    cached = min(usage.cached_tokens, usage.input_tokens)
+    fresh = usage.input_tokens - cached
+    total = fresh * price.input + cached * price.cached + usage.output_tokens * price.output
+    return total / _MILLION
+
+
+def price_of(model: str) -> Price | None:
+    """The price of a model, also under a dated name (`gpt-6-luna-2026-09-22`)."""
+    own = _own_or_none(getattr(settings, "CHAT_PRICES", "") or "")
+    for name in (model, _DATED.sub("", model)):
+        if name in own:
+            return own[name]
+        if name in KNOWN:
+            return KNOWN[name]
+    return None
+
+
+@lru_cache(maxsize=4)
+def parse(raw: str) -> Mapping[str, Price]:
+    """The prices that `CHAT_PRICES` states; a ValueError says what is wrong with it."""
+    try:
+        table = json.loads(raw or "{}", parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("CHAT_PRICES is not JSON.") from error
+    if not isinstance(table, dict):
+        raise ValueError("CHAT_PRICES must be an object of model names.")
+    return {name: _stated(name, dollars) for name, dollars in table.items()}
+
+
+def _stated(name: str, dollars: object) -> Price:
+    wrong = ValueError(f"CHAT_PRICES: {name} needs [input, cached, output], dollars per million.")
+    if not isinstance(dollars, list) or len(dollars) != 3:
+        raise wrong
+    try:
+        price = Price(*(Decimal(str(amount)) for amount in dollars))
+    except InvalidOperation as error:
+        raise wrong from error
+    if any(not amount.is_finite() or amount < 0 for amount in price):
+        raise wrong
+    return price
+
+
+@lru_cache(maxsize=4)
+def _own_or_none(raw: str) -> Mapping[str, Price]:
+    """As `parse`, but a mistake in a setting must not cost a visitor the reply."""
+    try:
+        return parse(raw)
+    except ValueError as error:
+        logger.error("%s It is ignored.", error)
+        return {}
