@@ -1,0 +1,10 @@
+"""The admin: where staff read conversations, work on leads and tune the agent."""
+
+from django.contrib.admin import site
+from django.utils.translation import gettext_lazy as _
+
+from chat.admin import conversations, leads, people, personas, sites
+
+site.index_title = _("Home")
+
+__all__ = ["conversations", "leads", "people", "personas", "sites"]

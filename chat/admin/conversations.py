@@ -1,0 +1,223 @@
+"""Conversations: a list to find one by, and a page to read it on. Nothing in them is edited."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Substr
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.text import smart_split, unescape_string_literal
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from chat import conversations
+from chat.admin.desk import labelled, moment, shortened
+from chat.admin.filters import Period, YesNo
+from chat.admin.transcript import transcript
+from chat.live import live
+from chat.models import Conversation, Lead, Message, Visitor
+
+OTHERS_SHOWN = 20
+
+
+class UpdatedPeriod(Period):
+    title = _("last change")
+    field = "updated"
+
+
+class WaitsForPerson(YesNo):
+    title = _("waits for a person")
+    parameter_name = "waiting"
+
+    def condition(self) -> Any:
+        return Q(waiting_since__isnull=False)
+
+
+class HasLead(YesNo):
+    title = _("lead")
+    parameter_name = "lead"
+
+    def condition(self) -> Any:
+        return Exists(Lead.objects.filter(conversation=OuterRef("pk")))
+
+
+class HasFailedReply(YesNo):
+    title = _("failed reply")
+    parameter_name = "failed"
+
+    def condition(self) -> Any:
+        failed = Message.objects.filter(state=Message.State.FAILED)
+        return Exists(failed.filter(conversation=OuterRef("pk")))
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """For rows that only the product writes; who may delete them still may."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ("changed", "last_line", "condition", "leads", "size", "who", "site")
+    list_display_links = ("changed", "last_line")
+    list_filter = (
+        ("site", RelatedDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        WaitsForPerson,
+        HasLead,
+        HasFailedReply,
+        UpdatedPeriod,
+    )
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each would count the whole table
+    search_fields = ("pk",)  # shows the box; what is searched stands in get_search_results
+    search_help_text = _("Words of a message, a lead's name, e-mail, phone or company, or an id")
+    ordering = ("-updated",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        said = Message.objects.filter(conversation=OuterRef("pk"), role=Message.Role.VISITOR)
+        newest = said.order_by("-seq").annotate(start=Substr("text", 1, 200)).values("start")[:1]
+        rows = super().get_queryset(request).select_related("site", "lead")
+        return rows.annotate(last_words=Subquery(newest)).defer("summary")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        for part in smart_split(search_term):
+            word = unescape_string_literal(part) if part[0] == part[-1] in "\"'" else part
+            queryset = queryset.filter(_mentions(word.replace("\0", "")))
+        return queryset, False
+
+    @admin.display(description=_("last change"), ordering="updated")
+    def changed(self, row: Conversation) -> str:
+        return moment(row.updated)
+
+    @admin.display(description=_("last words"))
+    def last_line(self, row: Any) -> str:
+        return shortened(row.last_words or "", 70) or "–"
+
+    @labelled(
+        _("state"),
+        {"waiting": "warning", "open": "info", "human": "success", "closed": ""},
+    )
+    def condition(self, row: Conversation) -> tuple[str, Any]:
+        if row.waiting_since:
+            return "waiting", _("waits for a person")
+        return row.state, row.get_state_display()
+
+    @labelled(_("lead"), {"lead": "success"})
+    def leads(self, row: Conversation) -> tuple[str, str] | None:
+        lead = getattr(row, "lead", None)
+        return ("lead", shortened(str(lead), 30)) if lead else None
+
+    @admin.display(description=_("messages"), ordering="last_seq")
+    def size(self, row: Conversation) -> int:
+        return row.last_seq
+
+    @admin.display(description=_("visitor"))
+    def who(self, row: Conversation) -> str:
+        return str(row.visitor_id)[:8]
+
+    def get_urls(self) -> list[URLPattern]:
+        close = self.admin_site.admin_view(require_POST(self.close_view))
+        own = path("<path:object_id>/close/", close, name="chat_conversation_close")
+        return [own, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The transcript, in place of a form."""
+        row = self._row(request, object_id)
+        others = Conversation.objects.filter(visitor=row.visitor_id).exclude(pk=row.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": row,
+            "title": _("Conversation %(id)s") % {"id": row},
+            "conversation": row,
+            "lead": getattr(row, "lead", None),
+            "transcript": transcript(row),
+            "others": others.order_by("-updated")[:OTHERS_SHOWN],
+            "may_close": self._may_close(request, row),
+            "may_delete": self.has_delete_permission(request, row),
+            "may_see_lead": request.user.has_perm("chat.view_lead"),
+            "may_see_visitor": request.user.has_perm("chat.view_visitor"),
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/desk/conversation.html", context)
+
+    def close_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = self._row(request, object_id)
+        if not request.user.has_perm("chat.change_conversation"):
+            raise PermissionDenied
+        if conversations.close(row.pk):
+            async_to_sync(live.state_changed)(row.pk)
+            self.log_change(request, row, "Closed")
+            messages.success(request, _("The conversation is closed."))
+        return HttpResponseRedirect(reverse("admin:chat_conversation_change", args=[row.pk]))
+
+    def _may_close(self, request: HttpRequest, row: Conversation) -> bool:
+        closed = row.state == Conversation.State.CLOSED
+        return not closed and request.user.has_perm("chat.change_conversation")
+
+    def _row(self, request: HttpRequest, object_id: str) -> Conversation:
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
+
+
+@admin.register(Visitor)
+class VisitorAdmin(ReadOnlyAdmin):
+    """Not in the navigation: a visitor is reached from a conversation."""
+
+    list_display = ("id", "site", "locale", "created")
+    list_select_related = ("site",)
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (("id", "site"), ("locale", "created"))
+    readonly_fields = ("id", "created")
+    change_form_outer_after_template = "admin/desk/visitor_conversations.html"
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
+    ) -> HttpResponse:
+        visitor: Visitor = context["original"]
+        newest = visitor.conversations.select_related("lead").order_by("-created")
+        context["conversations"] = newest[:OTHERS_SHOWN]
+        return super().render_change_form(request, context, *args, **more)
+
+
+def _mentions(word: str) -> Q:
+    """A conversation in which `word` stands, or whose lead or id it names."""
+    said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=word)
+    values = ("name", "email", "phone", "company")
+    named = Q()
+    for value in values:
+        named |= Q(**{f"{value}__icontains": word})
+    lead = Lead.objects.filter(named, conversation=OuterRef("pk"))
+    ids = Q(id__istartswith=word) | Q(visitor__id__istartswith=word)
+    return Q(Exists(said)) | Q(Exists(lead)) | ids

@@ -1,0 +1,80 @@
+"""Leads: who is worth a call, and in which words they said so."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+
+from chat.admin.desk import as_written, link_to, moment, shortened
+from chat.admin.filters import Period
+from chat.models import Lead
+
+
+class CreatedPeriod(Period):
+    field = "created"
+
+
+@admin.register(Lead)
+class LeadAdmin(ModelAdmin):
+    """The values are the visitor's and stay as they said them; the note is staff's own."""
+
+    list_display = ("who", "email", "phone", "company", "said", "came", "talk")
+    list_display_links = ("who",)
+    list_filter = (("site", RelatedDropdownFilter), CreatedPeriod)
+    list_per_page = 50
+    list_fullwidth = True
+    compressed_fields = False
+    show_full_result_count = False
+    search_fields = ("name", "email", "phone", "company")
+    search_help_text = _("Name, e-mail, phone or company")
+    fieldsets = (
+        (None, {"fields": (("name", "company"), ("email", "phone"), "note")}),
+        (_("Where it comes from"), {"fields": ("own_words", "talk", "site", "created", "mailed")}),
+    )
+    readonly_fields = (
+        "name",
+        "company",
+        "email",
+        "phone",
+        "own_words",
+        "talk",
+        "site",
+        "created",
+        "mailed",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
+        return super().get_queryset(request).select_related("site")
+
+    def save_model(self, request: HttpRequest, obj: Lead, form: Any, change: bool) -> None:
+        # Only what was edited: the agent may be adding to the same lead at this moment.
+        obj.save(update_fields=[*form.changed_data, "updated"])
+
+    @admin.display(description=_("lead"), ordering="name")
+    def who(self, lead: Lead) -> str:
+        return str(lead)
+
+    @admin.display(description=_("since"), ordering="created")
+    def came(self, lead: Lead) -> str:
+        return moment(lead.created)
+
+    @admin.display(description=_("in their own words"))
+    def own_words(self, lead: Lead) -> SafeString:
+        return as_written(lead.words)
+
+    @admin.display(description=_("in their own words"))
+    def said(self, lead: Lead) -> str:
+        return shortened(lead.words, 40)
+
+    @admin.display(description=_("conversation"))
+    def talk(self, lead: Lead) -> SafeString:
+        view = "admin:chat_conversation_change"
+        return link_to(view, lead.conversation_id, _("Read it"))

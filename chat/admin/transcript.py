@@ -1,0 +1,126 @@
+"""A conversation as lines to read: who spoke, when, and what a reply took."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+
+from chat.models import Conversation, Message
+
+NEWEST = 500
+
+
+@dataclass(frozen=True)
+class Line:
+    """One message, and what the template needs beyond its fields."""
+
+    message: Message
+    speaker: str
+    sources: list[tuple[str, str]]  # title, address or nothing
+    earlier: list[str]
+    details: list[str]
+    tools: list[str]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    lines: list[Line]
+    cut: bool  # there are earlier messages than the newest that are shown
+    replies: int
+    cost: Decimal | None
+    tokens: int
+
+
+def transcript(conversation: Conversation) -> Transcript:
+    """The newest messages, oldest first, in one query."""
+    newest = (
+        conversation.messages.select_related("persona_version__persona", "author")
+        .defer("owner", "lease_until", "deadline")
+        .order_by("-seq")[: NEWEST + 1]
+    )
+    found = list(newest)
+    shown = found[:NEWEST][::-1]
+    costs = [message.cost for message in shown if message.cost is not None]
+    return Transcript(
+        lines=[line(message) for message in shown],
+        cut=len(found) > NEWEST,
+        replies=sum(message.role == Message.Role.AGENT for message in shown),
+        cost=sum(costs, Decimal(0)) if costs else None,
+        tokens=sum((each.input_tokens or 0) + (each.output_tokens or 0) for each in shown),
+    )
+
+
+def line(message: Message) -> Line:
+    return Line(
+        message=message,
+        speaker=speaker(message),
+        sources=[source(each) for each in _entries(message.sources)],
+        earlier=[_text(each) for each in _entries(message.earlier)],
+        details=[text for text in details(message) if text],
+        tools=[_tool(each) for each in _entries(message.tools)],
+    )
+
+
+def speaker(message: Message) -> str:
+    version = message.persona_version
+    if message.role == Message.Role.AGENT:
+        return version.agent_name if version else _("Agent")
+    if message.role == Message.Role.STAFF:
+        return message.name or (str(message.author) if message.author else _("Staff"))
+    return _("Visitor") if message.role == Message.Role.VISITOR else _("Notice")
+
+
+def details(message: Message) -> Iterable[str]:
+    """What a reply took, in small print."""
+    if message.persona_version:
+        yield str(message.persona_version)
+    yield " · ".join(part for part in (message.backend, message.model) if part)
+    if message.first_word_ms is not None:
+        yield _("first word %(time)s") % {"time": duration(message.first_word_ms)}
+    if message.duration_ms is not None:
+        yield _("whole reply %(time)s") % {"time": duration(message.duration_ms)}
+    if message.input_tokens is not None or message.output_tokens is not None:
+        tokens = f"{message.input_tokens or 0:,} + {message.output_tokens or 0:,}"
+        yield _("%(tokens)s tokens") % {"tokens": tokens}
+    if message.cached_tokens:
+        yield _("%(tokens)s cached") % {"tokens": f"{message.cached_tokens:,}"}
+    if message.cost is not None:
+        yield f"${message.cost:.6f}".rstrip("0").rstrip(".")
+    if message.attempt > 1:
+        yield _("attempt %(number)s") % {"number": message.attempt}
+
+
+def duration(milliseconds: int) -> str:
+    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def source(entry: Any) -> tuple[str, str]:
+    """Title and address; the address only where a click on it is harmless."""
+    if not isinstance(entry, dict):
+        return _text(entry), ""
+    url = str(entry.get("url") or "")
+    title = str(entry.get("title") or url)
+    return title, url if is_web_address(url) else ""
+
+
+def is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
+
+
+def _entries(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(entry: Any) -> str:
+    return str(entry.get("text", "")) if isinstance(entry, dict) else str(entry)
+
+
+def _tool(entry: Any) -> str:
+    return str(entry.get("name", "?")) if isinstance(entry, dict) else str(entry)
