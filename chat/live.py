@@ -255,21 +255,17 @@ class Live:
         """Whether the layer takes an event within a second."""
         if self._layer is None:
             return True
-        try:
-            async with asyncio.timeout(1):
-                await self._layer.group_send("health", {"type": "health"})
-        except Exception:
-            return False
+        await self._try("group_send", "health", {"type": "health"}, patience=1.0)
         return not self.degraded
 
     async def send(self, group: str, event: Mapping[str, Any]) -> None:
         if self._layer is not None:
             await self._try("group_send", group, dict(event))
 
-    async def _try(self, call: str, *args: Any) -> None:
+    async def _try(self, call: str, *args: Any, patience: float = 3.0) -> None:
         """Calls the layer. Where it is down the chats of this process go on all the same."""
         try:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(patience):
                 await getattr(self._layer, call)(*args)
         except Exception as error:
             if not self.degraded:

@@ -104,6 +104,7 @@ class Writer:
         self._figures = _Figures()
         self._sources: list[dict[str, str]] = []
         self._space = ""  # white space that is held back until a word follows
+        self._said = ""  # in this round
         self._length = 0  # of what was shown, in UTF-16 units
         self._cut = False  # it has reached its greatest length
 
@@ -160,6 +161,7 @@ class Writer:
                     done,
                     results,
                     context.budget_for(prompt.model, settings.CHAT_CONTEXT_TOKENS),
+                    said=self._said,
                 ),
             )
             if self._spoke:
@@ -175,6 +177,7 @@ class Writer:
             patience = min(patience, self._left_for_first_word())
         calls: list[ToolCall] = []
         done: Done | None = None
+        self._said = ""
         try:
             async with (
                 asyncio.timeout(patience) as timer,
@@ -183,6 +186,7 @@ class Writer:
                 async for event in events:
                     timer.reschedule(loop.time() + settings.CHAT_NEXT_TOKEN_TIMEOUT)
                     if isinstance(event, Text):
+                        self._said += event.text
                         await self._show(event.text)
                         if self._cut:
                             break

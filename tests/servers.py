@@ -26,6 +26,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent
 STAFF_PASSWORD = "correct-horse-battery"
@@ -411,6 +412,13 @@ class Stack:
     def manage(self, *arguments: str) -> str:
         """A management command on this stack's database; what it printed."""
         return manage(*arguments, env=self.env)
+
+    def drop_database(self) -> None:
+        """Takes the PostgreSQL database away under the running servers."""
+        base, name = self.database_url.rsplit("/", 1)
+        with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+            statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            connection.execute(statement)
 
     @property
     def log(self) -> str:

@@ -1,0 +1,224 @@
+"""What processes do to each other and to themselves: killed, stopped, paused, cut off from Redis.
+
+Times run at a tenth: a lease lasts 1.5 s, a sweep comes every 0.3 s.
+"""
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from tests.client import Client, get
+from tests.servers import Server, Stack
+
+WORDS_60 = " ".join(f"w{n}" for n in range(1, 61))
+
+
+def streaming(frame) -> bool:
+    return frame["type"] == "message" and frame["message"]["state"] == "streaming"
+
+
+async def history(server: Server, token: str) -> list[dict]:
+    status, body, _ = await get(server, "/api/chat/messages", token)
+    assert status == 200
+    return body["messages"]
+
+
+async def restarted(server: Server) -> None:
+    await asyncio.to_thread(server.restart)
+
+
+async def words(client: Client, count: int) -> None:
+    """Waits until so many pieces of a reply have been seen."""
+    for _ in range(count):
+        await client.until("delta")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def single(request, stack) -> Stack:
+    return stack(request.param, fast=True)
+
+
+@pytest.fixture
+def two(stack) -> Stack:
+    return stack("postgres", servers=2, redis=True, fast=True)
+
+
+async def test_killed_in_mid_reply_and_restarted_it_goes_on_in_the_same_message(single):
+    visitor = await Client.open(single.server)
+    await visitor.say("/words 60 25")
+    begun = (await visitor.until(streaming))["message"]
+    await words(visitor, 8)
+    await asyncio.sleep(0.45)  # a save comes every 0.4 s
+    single.server.kill()
+    await visitor.closed()
+    await restarted(single.server)
+    started = time.monotonic()
+    async with await visitor.again() as again:
+        kept = again.frames[0]["open"]["message"]
+        assert kept["id"] == begun["id"]
+        assert kept["text"]
+        assert WORDS_60.startswith(kept["text"])
+        reply = await again.reply()
+        assert time.monotonic() - started < 10
+        assert (reply["id"], reply["attempt"], reply["text"]) == (begun["id"], 2, WORDS_60)
+        assert again.shown(reply["id"]) == WORDS_60
+        assert [m["seq"] for m in await history(single.server, again.token)] == [1, 2, 3]
+
+
+async def test_killed_before_it_answered_the_message_is_answered_after_the_restart(single):
+    visitor = await Client.open(single.server)
+    id = await visitor.say("/words 2 5")
+    await visitor.acknowledged(id)
+    single.server.kill()
+    await visitor.closed()
+    await restarted(single.server)
+    async with await visitor.again(rev=0) as again:
+        for _ in range(100):
+            rows = await history(single.server, again.token)
+            if len(rows) == 3 and rows[2]["state"] == "complete":
+                break
+            await asyncio.sleep(0.1)
+        assert (rows[2]["text"], rows[2]["reply_to"]) == ("w1 w2", rows[1]["id"])
+
+
+async def test_killed_process_is_taken_over_by_the_other(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    await visitor.say("/words 60 25")
+    begun = (await tab.until(streaming))["message"]
+    await words(tab, 5)
+    here.kill()
+    killed = time.monotonic()
+    again = (await tab.until(streaming))["message"]
+    assert time.monotonic() - killed < 3
+    assert (again["id"], again["attempt"], again["text"]) == (begun["id"], 2, "")
+    reply = await tab.reply()
+    assert reply["text"] == tab.shown(reply["id"]) == WORDS_60
+    await tab.close()
+
+
+async def test_new_words_after_the_writer_was_killed_are_answered(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    await visitor.say("/words 60 25")
+    await words(tab, 5)
+    here.kill()
+    id = await tab.say("/words 3 5")
+    mine = await tab.acknowledged(id)
+    first, second = await tab.reply(), await tab.reply()
+    assert (first["state"], second["state"], second["text"]) == (
+        "interrupted",
+        "complete",
+        "w1 w2 w3",
+    )
+    assert WORDS_60.startswith(first["text"])
+    assert second["reply_to"] == mine["id"]
+    await tab.close()
+
+
+async def test_stop_after_the_writer_was_killed_ends_the_reply(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    await visitor.say("/words 60 25")
+    reply = (await tab.until(streaming))["message"]
+    await words(tab, 3)
+    here.kill()
+    await tab.send({"type": "stop", "message": reply["id"]})
+    ended = await tab.reply()
+    assert (ended["id"], ended["state"]) == (reply["id"], "interrupted")
+    await tab.close()
+
+
+async def test_sigterm_tells_sockets_saves_and_leaves_the_reply_to_the_other(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    await visitor.say("/words 60 25")
+    await words(tab, 8)
+    started = time.monotonic()
+    code = await asyncio.to_thread(here.stop)
+    assert time.monotonic() - started < 5
+    assert code in (0, -signal.SIGTERM)
+    assert await visitor.closed() == 1012
+    again = (await tab.until(streaming, timeout=2))["message"]
+    assert again["attempt"] == 2
+    assert (await tab.reply())["text"] == WORDS_60
+    assert "Traceback" not in here.log
+    await tab.close()
+
+
+async def test_a_process_that_was_paused_does_not_write_over_its_successor(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    await visitor.say("/words 60 25")
+    await words(tab, 5)
+    here.pause()
+    again = (await tab.until(streaming))["message"]
+    assert again["attempt"] == 2
+    here.resume()
+    reply = await tab.reply()
+    assert (reply["attempt"], reply["text"], tab.shown(reply["id"])) == (2, WORDS_60, WORDS_60)
+    await asyncio.sleep(1)
+    rows = await history(there, tab.token)
+    assert (rows[-1]["attempt"], rows[-1]["text"]) == (2, WORDS_60)
+    await visitor.close()
+    await tab.close()
+
+
+async def test_without_redis_a_chat_goes_on_and_others_catch_up(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    two.redis.stop()
+    await visitor.say("/words 5 10")
+    assert (await visitor.reply())["text"] == "w1 w2 w3 w4 w5"
+    await tab.send({"type": "status", "rev": 0})
+    assert len((await tab.until("status"))["messages"]) == 3
+    _, health, _ = await get(here, "/api/health")
+    assert (health["status"], health["checks"]["channel_layer"]["status"]) == (
+        "degraded",
+        "degraded",
+    )
+    await asyncio.to_thread(two.redis.start)
+    for n in range(30):
+        await visitor.say(f"/say again {n}")
+        await asyncio.sleep(0.3)
+        await tab.send({"type": "typing", "on": True})
+        if any(f["type"] == "delta" and f["text"].startswith("again") for f in tab.frames):
+            break
+    await tab.until(lambda f: f["type"] == "delta" and f["text"].startswith("again"))
+    assert (await get(here, "/api/health"))[1]["status"] == "ok"
+    await visitor.close()
+    await tab.close()
+
+
+async def test_a_socket_that_never_connects_is_closed(single):
+    visitor = await Client.socket(single.server)
+    assert await visitor.closed(5) == 4408
+
+
+async def test_silent_socket_is_closed(single):
+    visitor = await Client.open(single.server)
+    assert await visitor.closed(15) == 4408
+
+
+async def test_a_restart_keeps_every_chat(single):
+    visitors = [await Client.open(single.server) for _ in range(5)]
+    for visitor in visitors:
+        await visitor.say("/words 30 20")
+        await visitor.until("delta")
+    await restarted(single.server)
+    for visitor in visitors:
+        assert await visitor.closed() == 1012
+        async with await visitor.again() as again:
+            reply = again.frames[0]["open"] and await again.reply()
+            rows = await history(single.server, again.token)
+            assert rows[-1]["state"] == "complete"
+            assert rows[-1]["text"] == " ".join(f"w{n}" for n in range(1, 31))
+            assert not reply or reply["id"] == rows[-1]["id"]
