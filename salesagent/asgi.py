@@ -61,7 +61,10 @@ application = TrustedProxy(
         {
             "http": _http,
             "websocket": URLRouter(
-                [path("socket", ChatConsumer.as_asgi()), re_path(r"", no_such_socket)]
+                [
+                    path("socket", ChatConsumer.as_asgi()),
+                    re_path(r"", no_such_socket),  # type: ignore[arg-type]  # no view, an ASGI app
+                ]
             ),
             "lifespan": lifespan,
         }

@@ -287,6 +287,7 @@ LOGGING = {
         "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},  # at DEBUG it would log what visitors wrote
         "django.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # below it would log what stands in an address
     },
 }
 

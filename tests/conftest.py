@@ -66,9 +66,7 @@ def _maker(databases: Databases, folder: Path, cleanup: ExitStack) -> MakeStack:
 
 
 @pytest.fixture
-def stack(
-    collected: None, databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[MakeStack]:
+def stack(collected: None, databases: Databases, tmp_path: Path) -> Iterator[MakeStack]:
     """Makes a stack for this test alone, started; it ends with the test."""
     with ExitStack() as cleanup:
         yield _maker(databases, tmp_path, cleanup)

