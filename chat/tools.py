@@ -210,7 +210,7 @@ def _numbers(text: str, longest: int) -> set[str]:
         groups = [_digits(group) for group in re.findall(r"\d+", run)]
         for start in range(len(groups)):
             number = ""
-            for group in groups[start:]:
+            for group in groups[start : start + longest]:
                 number += group
                 if len(number) > longest:
                     break

@@ -51,6 +51,7 @@ class Completions:
         self._model = model
         self._profile = profile_for(provider, base_url)
         self._client = self._connect()
+        _ = self._client.chat.completions  # imported when first touched: not by the first visitor
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 
+import aiohttp
 import httpx2
 import openai
 
@@ -68,9 +69,10 @@ def _translate(error: Exception) -> LLMError:
             return LLMError("timeout" if slow else "unreachable", retryable=True)
         case openai.APIError() | httpx2.HTTPError() | StreamBroken():
             return LLMError("broken", retryable=True)
-        case OSError():
+        case OSError() | aiohttp.ClientError():
+            # The transport lets some of its own errors through, as of a body cut off at its start.
             return LLMError("unreachable", retryable=True)
-    logger.error("Not a failure of the model's server:", exc_info=error)
+    logger.error("Not a failure of the model's server: %s", type(error).__name__)
     return LLMError("broken", retryable=False)
 
 

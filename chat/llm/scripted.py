@@ -76,7 +76,7 @@ class Scripted:
         try:
             rules = json.loads(Path(settings.CHAT_SCRIPT).read_text(encoding="utf-8"))
             return cls(rules)
-        except (OSError, ValueError, TypeError, AttributeError, re.error) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, re.error) as error:
             raise ValueError(f"CHAT_SCRIPT ({settings.CHAT_SCRIPT}): {error}") from error
 
     async def stream(self, prompt: Prompt, tools: Sequence[Tool]) -> AsyncIterator[Event]:
