@@ -94,7 +94,7 @@ def make(
         messages=fitted.messages,
         question=material.question,
         language=row.locale or row.site.language,
-        agent=version.agent_name if version else "",
+        agent=personas.agent_name(version),
         company=row.site.name,
         known=material.known,
         search=search,

@@ -197,7 +197,7 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
         "site": {
             "name": site.name,
             "agent": {
-                "name": version.agent_name if version else site.name,
+                "name": personas.agent_name(version),
                 "avatar": version.avatar if version else "",
             },
             "greeting": site.greeting,

@@ -232,7 +232,9 @@ CHAT_MODEL = env.str("CHAT_MODEL", "") or "gpt-6-luna"
 CHAT_FALLBACK_MODEL = env.str("CHAT_FALLBACK_MODEL", "")
 # openai, groq, ollama or generic: which field names the server understands; empty: told by the URL.
 CHAT_PROVIDER = env.str("CHAT_PROVIDER", "")
-# Tokens of a prompt, at most. Models with less room than this are known to `chat.llm.completions`.
+# Dollars per million tokens, over the built-in table, as JSON: {"model": [input, cached, output]}.
+CHAT_PRICES = env.str("CHAT_PRICES", "")
+# Tokens of a prompt, at most; less for models known to have less room.
 CHAT_CONTEXT_TOKENS = env.int("CHAT_CONTEXT_TOKENS", 6000)
 CHAT_REPLY_TOKENS = env.int("CHAT_REPLY_TOKENS", 600)
 # What the `scripted` backend says, as a JSON file (tests and demos).

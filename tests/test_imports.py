@@ -41,7 +41,9 @@ WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "re
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages"},
     "apps": {"checks", "rights"},
-    "consumers": DOOR,
+    "consumers": DOOR | {"reading", "visit"},
+    "visit": DOOR | {"reading"},
+    "reading": DOOR,
     "views": DOOR | {"pages"},
     "pages": DOOR,
     "admin": DOOR,

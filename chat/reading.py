@@ -1,0 +1,84 @@
+"""What a socket is given to read: its `status`, and what it missed."""
+
+from chat import conversations, turns, wire
+from chat.conversations import Changes
+from chat.database import query
+from chat.live import live
+from chat.sockets import Socket
+from chat.tokens import Identity
+
+
+class Reader:
+    """Keeps one socket on the conversation that its token opens now, whichever that is."""
+
+    def __init__(self, socket: Socket, identity: Identity) -> None:
+        self._socket = socket
+        self._identity = identity
+
+    async def show(self, rev: int, named: str | None = None, epoch: str | None = None) -> None:
+        """Answers with `status`: what was missed since `rev` of conversation `named`."""
+        async with self._socket.reading():
+            changes = await self._changes(rev, named, epoch)
+            self._show(changes)
+        await self._watch_reply(changes)
+
+    async def catch_up(self, status: bool) -> None:
+        """The socket missed something: as single frames where that does, else as `status`."""
+        async with self._socket.reading():
+            named = str(self._socket.conversation)
+            changes = await self._changes(self._socket.rev, named, None)
+            if status or changes.full or changes.more:
+                self._show(changes)
+            else:
+                talk = changes.talk.id
+                self._socket.missed(changes.messages, lambda shape: live.text_of(talk, shape))
+        await self._watch_reply(changes)
+
+    async def _changes(self, rev: int, named: str | None, epoch: str | None) -> Changes:
+        """Joins the conversation before it is read, so that nothing falls between."""
+        identity = self._identity
+        talk = self._socket.conversation or identity.conversation
+        while True:
+            await live.join(self._socket, talk)
+            changes = await query(
+                conversations.after,
+                visitor=identity.visitor,
+                conversation=identity.conversation,
+                rev=rev,
+                named=named,
+                epoch=epoch,
+            )
+            if changes.talk.id == talk:
+                return changes
+            talk = changes.talk.id
+
+    def _show(self, changes: Changes) -> None:
+        open_reply = None
+        if changes.open is not None:
+            shape = changes.open.as_frame()
+            text = live.text_of(changes.talk.id, shape)
+            open_reply = wire.OpenReply({**shape, "text": shape["text"] if text is None else text})
+        conversation = changes.talk.as_field()
+        frame = wire.status(
+            state=_state(conversation["state"]),
+            conversation=conversation,
+            messages=changes.messages,
+            open=open_reply,
+            full=changes.full,
+            more=changes.more,
+        )
+        last = changes.messages[-1]["rev"] if changes.messages else conversation["rev"]
+        self._socket.status(frame, last if changes.more else conversation["rev"])
+
+    async def _watch_reply(self, changes: Changes) -> None:
+        """Has the deltas sent here of a reply that another process writes."""
+        if changes.open is not None:
+            shape = changes.open.as_frame()
+            if live.text_of(changes.talk.id, shape) is None:
+                await live.watch(changes.open.owner, changes.talk.id)
+
+
+def _state(conversation: str) -> wire.SocketState:
+    if turns.draining:
+        return "closing"
+    return "human" if conversation == "human" else "ready"
