@@ -27,7 +27,7 @@ class Guided:
         if prompt.messages and prompt.messages[-1]["role"] == "tool":
             reply = scene.after_tools()
         else:
-            reply = scene.reply(await _find(prompt.search, scene.queries))
+            reply = scene.reply(await _find(prompt.search, scene))
         for cited in reply.cited:
             yield cited
         async for piece in self._spoken(reply):
@@ -63,10 +63,13 @@ def _sizes() -> Iterator[int]:
         yield from (2, 1, 3, 2)
 
 
-async def _find(search: Search, queries: Sequence[str]) -> Sequence[Found]:
-    """What the first query finds that has a sure answer."""
-    for query in queries:
+async def _find(search: Search, scene: Scene) -> Sequence[Found]:
+    """What the first of the scene's queries finds that settles it, else that answers at all."""
+    answers: Sequence[Found] = ()
+    for query in scene.queries:
         found = await search(query)
-        if any(entry.sure for entry in found):
+        if scene.settles(found):
             return found
-    return ()
+        if not any(entry.sure for entry in answers):
+            answers = found
+    return answers

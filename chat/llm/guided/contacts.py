@@ -76,6 +76,10 @@ _OTHER_WORDS = """
     española de uno una el los
     sim não nao obrigado obrigada olá ola talvez nada como quando eu você interessado brasileiro
     brasileira português portuguesa um uma o os do da
+    bis ende by until end next soon week month year days today tomorrow nächste nächsten nächster
+    woche monat jahr heute morgen bald sofort demain aujourd'hui bientôt semaine mois mañana hoy
+    semana mes hoje amanhã mês january february march april june july august september october
+    november december januar februar märz mai juni juli oktober dezember family familie firma
     contact contacts write reach kontakt schreiben contacto contato regards cheers best grüße
     mfg cordialement saludos abraços
     email e-mail mail phone tel telephone mobile telefon handy nummer number company firma
@@ -83,6 +87,7 @@ _OTHER_WORDS = """
 _NO_NAMES = frozenset(_OTHER_WORDS.split())
 
 _NOT_BARE = (_NO_NAMES | STOP) - {"da", "do", "de", "la", "le", "del", "dos", "das", "den", "der"}
+_GAP = "\ufffc"  # stands where a value was
 
 
 def contacts(words: str, asked: str = "") -> dict[str, str]:
@@ -103,16 +108,28 @@ def contacts(words: str, asked: str = "") -> dict[str, str]:
         rest = rest.replace(company[0], " \n ")
     context = bool(found) or asked in {"ask_name", "ask_contact", "ask_reach"}
     named = asked == "ask_name"
-    if name := _name(rest, context=context, bare=named or "email" in found or wanted, lower=named):
-        found["name"] = name
+    reached = "email" in found or "phone" in found
+    bare = _name(rest, context=context, bare=named or reached or wanted, lower=named)
+    # Where a name was not all that was asked for, a single word may be anything.
+    if bare and (named or reached or " " in bare or _introduced(rest)):
+        found["name"] = bare
     return found
 
 
+def _introduced(text: str) -> bool:
+    return bool(_NAMED.search(text) or _MAYBE_NAMED.search(text))
+
+
 def without(words: str, found: dict[str, str]) -> str:
-    """A visitor's words less the contact details found in them."""
+    """A visitor's words less the contact details in them, and the clauses that only gave those."""
     for value in sorted(found.values(), key=len, reverse=True):
-        words = words.replace(value, " ")
-    return " ".join(words.split())
+        words = words.replace(value, _GAP)
+    clauses = [
+        clause.replace(_GAP, " ")
+        for clause in re.split(r"(?<=[.!?,;])\s+|\n", words)
+        if _GAP not in clause or "?" in clause or len(clause.split()) > 6
+    ]
+    return " ".join(" ".join(clauses).split()).strip(" ,;")
 
 
 def _phone(text: str, *, wanted: bool) -> str:
@@ -136,8 +153,10 @@ def _name(text: str, *, context: bool, bare: bool, lower: bool) -> str:
         return name
     for maybe in _MAYBE_NAMED.finditer(text):
         name = _proper(text[maybe.end() :])
+        comma = text[maybe.end() + len(name) :].startswith(",")
+        told = context or " " in name or (comma and not maybe[0].lower().startswith("ich"))
         # "Ich bin Lehrer" is no name, "Ich bin Anna Berg" is, and so is "I'm Anna, anna@...".
-        if name and (context or " " in name or _greets(text[: maybe.start()], maybe[0])):
+        if name and (told or _greets(text[: maybe.start()], maybe[0])):
             return name
     return _bare(text, lower=lower) if bare else ""
 

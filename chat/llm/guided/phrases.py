@@ -17,8 +17,8 @@ PHRASES: dict[str, tuple[str, ...]] = {
     ),
     "greeting": (
         gettext_noop("Hello!"),
-        gettext_noop("Hello again!"),
         gettext_noop("Good to hear from you."),
+        gettext_noop("Hello again!"),
         gettext_noop("Yes, I'm here."),
     ),
     "wellbeing": (
@@ -138,8 +138,8 @@ PHRASES: dict[str, tuple[str, ...]] = {
         gettext_noop("Thank you, I'm noting that as well."),
     ),
     "saved_name": (
-        gettext_noop("Thank you, {name}! I'm passing that on to our team."),
         gettext_noop("Thank you, {name}, our team will have that."),
+        gettext_noop("Thank you, {name}! I'm passing that on to our team."),
     ),
     "nice_to_meet": (
         gettext_noop("Nice to meet you, {name}!"),

@@ -10,6 +10,7 @@ from chat.llm.guided.vocabulary import (
     CALLBACK,
     CALLED,
     FILLER,
+    GOES_ON,
     GREETING,
     LANGUAGE_WORDS,
     NOT,
@@ -21,6 +22,7 @@ from chat.llm.guided.vocabulary import (
     STOP,
     TELLTALE_WORDS,
     TOLD,
+    TOO_DEAR,
     Kind,
 )
 
@@ -111,12 +113,21 @@ def telling(line: str) -> frozenset[str]:
 
 
 def refers_back(line: str) -> bool:
-    """Whether a line leans on what was said before: "and how much is it?" """
-    return not telling(line) or (len(line.split()) <= 9 and bool(REFERS.search(folded(line))))
+    """Whether a line speaks of something named before: "how heavy is it?" """
+    return len(line.split()) <= 9 and REFERS.search(folded(line)) is not None
+
+
+def goes_on(line: str) -> bool:
+    """Whether a line may be about something named before: "and in red?" """
+    return len(line.split()) <= 3 or GOES_ON.match(folded(line)) is not None
 
 
 def asks_price(line: str) -> bool:
     return PRICE.search(folded(line)) is not None
+
+
+def finds_it_dear(line: str) -> bool:
+    return TOO_DEAR.search(folded(line)) is not None and not is_asking(line)
 
 
 def wants_to_buy(line: str) -> bool:

@@ -12,6 +12,7 @@ from chat.llm.guided import phrases, reading
 from chat.llm.guided.contacts import contacts, without
 from chat.llm.guided.vocabulary import Kind
 
+_NEAR = 0.1  # of score: what the visitor's own language may cost
 LONGEST_ANSWER = 600  # characters of an entry; cut at the end of a sentence
 _NOTE = 300
 _NAMELESS = "Sales assistant"  # where no persona has been published
@@ -22,6 +23,7 @@ _MONEY = re.compile(
 )
 # What is asked after an answer, in this order; after each only if nothing told it already.
 _QUALIFYING = ("ask_need", "ask_whom", "ask_contact", "ask_when")
+_NEED_ASKS = {"ask_need", "ask_whom", "ask_when"}
 _CONTACT_ASKS = {"ask_contact", "ask_reach", "ask_name"}
 
 
@@ -43,7 +45,7 @@ class Scene:
     agent: str
     company: str
     own: Sequence[str]  # the agent's lines so far, oldest first
-    visitors: Sequence[str]  # the visitor's, without the newest
+    earlier: Sequence[tuple[str, str]]  # the visitor's, each after the line of ours before it
     known: Mapping[str, str]
     tools: Collection[str]
     _spoken: list[str] = field(default_factory=list)
@@ -51,20 +53,32 @@ class Scene:
     @classmethod
     def of(cls, prompt: Prompt, tools: Collection[str]) -> "Scene":
         own = [_words(m) for m in prompt.messages if m["role"] == "assistant"]
-        visitors = [_words(m) for m in prompt.messages if m["role"] == "user"]
-        question = prompt.question.strip() or (visitors[-1] if visitors else "")
-        while visitors and visitors[-1].strip() and visitors[-1].strip() in question:
-            visitors.pop()
+        earlier: list[tuple[str, str]] = []
+        before = ""
+        for message in prompt.messages:
+            if message["role"] == "assistant":
+                before = _words(message) or before
+            elif message["role"] == "user":
+                earlier.append((_words(message).strip(), before))
+        question = prompt.question.strip() or (earlier[-1][0] if earlier else "")
+        newest = question  # perhaps several messages, all of them at the end of `earlier`
+        while earlier and earlier[-1][0] and newest.endswith(earlier[-1][0]):
+            newest = newest.removesuffix(earlier.pop()[0]).rstrip()
         return cls(
             question=question,
-            language=reading.language_of([*visitors, question], prompt.language),
+            language=reading.language_of([*(e[0] for e in earlier), question], prompt.language),
             agent=prompt.agent or _NAMELESS,
             company=prompt.company,
             own=[line for line in own if line],
-            visitors=visitors,
+            earlier=earlier,
             known=prompt.known,
             tools=tools,
         )
+
+    @cached_property
+    def visitors(self) -> list[str]:
+        """The visitor's lines without the newest."""
+        return [line for line, _before in self.earlier]
 
     # --- What the visitor said ------------------------------------------------------------------
 
@@ -101,7 +115,8 @@ class Scene:
 
     @cached_property
     def _asks_besides(self) -> bool:
-        return reading.is_asking(self.words) and len(self.words.split()) > 2
+        words = len(self.words.split())
+        return words > 4 or (words > 1 and reading.is_asking(self.words))
 
     @cached_property
     def reachable(self) -> bool:
@@ -111,8 +126,8 @@ class Scene:
     @cached_property
     def _told_before(self) -> dict[str, str]:
         fields: dict[str, str] = {}
-        for line in self.visitors:
-            fields.update(contacts(line))
+        for line, before in self.earlier:
+            fields.update(contacts(line, phrases.last_ask(before)))
         return fields
 
     @property
@@ -137,20 +152,45 @@ class Scene:
             return []
         if self.asked == "offer_related" and reading.kind_of(self.question) is Kind.YES:
             return [phrases.filled("offer_related", "title", self.own[-1])]
-        if self._answers and self.asked in {"ask_when", "ask_name"}:
+        if self._answers and self.asked in {"ask_when", "ask_contact"}:
             return []
         subject = next((line for line in reversed(self.visitors) if reading.telling(line)), "")
-        if not subject or self._answers:
+        if not subject or self._answers or reading.finds_it_dear(self.words):
             return [self.words]
         both = f"{subject} {self.words}"
+        if not reading.telling(self.words):
+            return [both]
         if reading.refers_back(self.words):
-            return [both, self.words] if reading.telling(self.words) else [both]
-        return [self.words, both] if len(self.words.split()) <= 3 else [self.words]
+            return [both, self.words]
+        return [self.words, both] if reading.goes_on(self.words) else [self.words]
+
+    def settles(self, found: Sequence[Found]) -> bool:
+        """Whether a search found something that answers and was not said before."""
+        return any(entry.sure and self._untold(entry) for entry in found)
 
     @cached_property
     def _answers(self) -> bool:
         """Whether the newest words answer our question rather than ask one."""
-        return self.asked in _QUALIFYING and not reading.is_asking(self.words)
+        if reading.is_asking(self.words) or reading.asks_price(self.words):
+            return False
+        told_anyway = len(self.words.split()) <= 4 and any(
+            reading.told(ask, [self.words]) for ask in _NEED_ASKS
+        )
+        return self.asked in _NEED_ASKS or (self.asked == "ask_contact" and told_anyway)
+
+    @cached_property
+    def _adds(self) -> bool:
+        """Whether somebody whom we can reach adds a word for our team: "Saturday is fine"."""
+        few = len(self.words.split()) <= 6
+        return (
+            few
+            and self.kind is Kind.QUESTION
+            and self.reachable
+            and not self.given
+            and not self.repeats
+            and bool(reading.telling(self.words))
+            and not reading.is_asking(self.question)
+        )
 
     # --- What to say ----------------------------------------------------------------------------
 
@@ -158,10 +198,12 @@ class Scene:
         """The reply to the newest words; `found` is what the search gave for `queries`."""
         self._spoken.clear()
         sure = [entry for entry in found if entry.sure]
-        calls = self._calls()
+        calls = self._calls(adds=self._adds and not sure)
         if self.kind is Kind.PERSON:
             text, cited = self._person(), None
-        elif self.given and self.kind is not Kind.QUESTION:
+        elif self.given and not (
+            self.kind is Kind.QUESTION and (sure or reading.is_asking(self.words))
+        ):
             text, cited = self._thank(), None
         elif self.kind is Kind.QUESTION:
             text, cited = self._answer(sure)
@@ -178,17 +220,20 @@ class Scene:
 
     def _answer(self, sure: Sequence[Found]) -> tuple[str, Found | None]:
         entry = self._choose(sure)
-        if entry is None and (self._answers or (self.repeats and sure)):
-            opening = self._say("noted" if self._answers else "fine")
+        if entry and self._answers and not self._meant(entry):
+            entry = None
+        if entry is None and (self._answers or self._adds):
+            opening = self._say("noted")
             return _joined(opening, self._next_step(sure) or self._say("anything_else")), None
         if entry is None:
             return self._say("unknown_known" if self.reachable else "unknown"), None
         untold = self._untold(entry)
         if not untold:
             again = self._again(entry)
-            return _joined(again, self._next_step(sure, after=entry)), entry
+            step = self._next_step(sure, after=entry) or self._say("anything_else")
+            return _joined(again, step), entry
         opening = self._say("noted") if self._answers else ""
-        if entry.language.split("-")[0].lower() != self.language:
+        if not self._speaks(entry):
             opening = _joined(opening, self._say("foreign"))
         text = f"{opening} {untold}".strip()
         step = self._next_step(sure, after=entry)
@@ -199,6 +244,9 @@ class Scene:
         if not sure:
             return None
         best = sure[0]
+        near = [entry for entry in sure if entry.score > best.score - _NEAR]
+        # One's own language first, then the one that most can read.
+        best = max(near, key=lambda entry: (self._speaks(entry), entry.language[:2] == "en"))
         if self.repeats or self._untold(best):
             return best
         if reading.asks_price(self.words) and _MONEY.search(best.text):
@@ -206,6 +254,11 @@ class Scene:
         if reading.refers_back(self.words) or self._answers:
             return next((entry for entry in sure if self._untold(entry)), best)
         return best
+
+    def _meant(self, entry: Found) -> bool:
+        """Whether words that answer our question ask for this entry as well."""
+        named = reading.telling(self.words) & reading.telling(entry.title)
+        return bool(self._untold(entry)) and (bool(named) or len(self.words.split()) > 4)
 
     def _untold(self, entry: Found) -> str:
         """What of an entry has not been said yet, at most shortened."""
@@ -288,10 +341,13 @@ class Scene:
             order.remove("ask_contact")
         return order
 
+    def _speaks(self, entry: Found) -> bool:
+        """Whether an entry is in the visitor's language."""
+        return entry.language.split("-")[0].lower() == self.language
+
     def _may_offer(self, entry: Found) -> bool:
-        foreign = entry.language.split("-")[0].lower() != self.language
         title = entry.title.strip()
-        return not foreign and not any(
+        return self._speaks(entry) and not any(
             phrases.filled("offer_related", "title", line) == title for line in self.own
         )
 
@@ -300,9 +356,9 @@ class Scene:
 
     # --- Which tools ----------------------------------------------------------------------------
 
-    def _calls(self) -> tuple[ToolCall, ...]:
+    def _calls(self, *, adds: bool) -> tuple[ToolCall, ...]:
         calls = []
-        fields = self._lead()
+        fields = {"note": _cut(self.question, _NOTE)} if adds else self._lead()
         if fields and "save_lead" in self.tools:
             calls.append(("save_lead", fields))
         if self.kind is Kind.PERSON and "hand_over" in self.tools:
@@ -326,14 +382,15 @@ class Scene:
 
     def _need(self) -> str:
         """The line of the visitor that says most about what they want, word for word."""
-        lines = [
-            line for line in [*self.visitors, self.words] if reading.kind_of(line) is Kind.QUESTION
-        ]
-        told = [line for line in lines if reading.told("ask_need", [line])] or lines
-        told = [line for line in told if not contacts(line) or line == self.words]
-        said = self.question if told and told[-1] == self.words else ""
-        best = max(told, key=lambda line: len(reading.telling(line)), default="")
-        return _cut(best, _NOTE) if best in {*self.visitors, said} else ""
+        said = [*self.earlier, (self.question, self.own[-1] if self.own else "")]
+        best, most = "", (False, False, 0)
+        for line, before in said:
+            details = contacts(line, phrases.last_ask(before))
+            rest = without(line, details)
+            rank = (not details, reading.told("ask_need", [rest]), len(reading.telling(rest)))
+            if rank[2] and reading.kind_of(rest) is Kind.QUESTION and rank > most:
+                best, most = line, rank
+        return _cut(best, _NOTE)
 
     # --- Words ----------------------------------------------------------------------------------
 

@@ -89,11 +89,18 @@ PRICE = re.compile(
     r"preco\w*)\b"
 )
 REFERS = re.compile(
-    r"^(?:ok |okay |alors |entao |entonces )?(?:and|und|et|y|e|also|"
-    r"what about|how about|auch|mais)\b"
-    r"|\b(?:it|its|that|this|them|those|these|they|es|das|dieses|diese|"
-    r"davon|dafur|ca|cela|celui-ci|"
+    r"\b(?:it|its|that|this|them|those|these|they|dieses|diese|davon|dafur|ca|cela|celui-ci|"
     r"celle-ci|eso|esto|ese|esa|isso|isto|ele|ela|esse|essa|dele|dela)\b"
+    r"|\b(?:kostet|ist|hat|kann|wiegt|passt|braucht|wird|geht|dauert) (?:es|er|sie|das)\b"
+    r"|\bdas$"
+)
+TOO_DEAR = re.compile(
+    r"\b(?:expensive|pric(?:e)?y|too much|cheaper|over (?:my|our) budget|teuer|billiger|gunstiger|"
+    r"trop cher|moins cher|tres cher|car[oa]s?|mas barat[oa]|mais barat[oa])\b"
+)
+GOES_ON = re.compile(
+    r"(?:ok |okay |alors |entao |entonces |also )?"
+    r"(?:and|und|et|y|e|also|what about|how about|auch|mais|que tal)\b"
 )
 BUYING = re.compile(
     r"\b(?:buy|purchase|order (?:one|it|now|a|the)|to order|quote|an offer|i(?:'ll| will) take|"
@@ -152,7 +159,7 @@ _FINE = (
     r"alles klar|verstehe|verstanden|"
     r"schon|genial|parfait|tres bien|d'accord|bien|entendu|perfecto|vale|de acuerdo|muy bien|"
     r"entiendo|estupendo|perfeito|otimo|optimo|muito bem|entendi|legal|ta bom|certo|good to know|"
-    r"sounds good|klingt gut"
+    r"sounds good|klingt gut|lol|haha\w*|hehe|wow|hm+|mhm|aha|oh"
 )
 _YES = (
     r"yes+|yeah|yep|yup|sure|of course|absolutely|definitely|gladly|go ahead|please do|i would|"
@@ -215,7 +222,8 @@ CALLBACK = re.compile(
     r"\b(?:call|phone|ring) me(?: back)?(?! [a-z]+ing)\b|\bcall ?back\b|"
     r"\bgive me a (?:call|ring)\b|"
     r"\bruf\w* (?:sie |ihr )?mich\b|\bruckruf\w*|\bzuruckrufen\b|\brappel\w+|\bappelez-moi\b|"
-    r"\bllam[ae]n?me\b|\bque me llam\w+|\bdevolver la llamada\b|\bligu?\w*-me\b|\bme ligu\w+|"
+    r"\bllam[ae]r?n?me\b|\bm'appeler\b|\bmich (?:\w+ )?anrufen\b|\bque me llam\w+|"
+    r"\bdevolver la llamada\b|\bligu?\w*-me\b|\bme lig(?:u\w+|ar)\b|\bligar-me\b|"
     r"\b(?:can|could) (?:you|someone|somebody) call\b"
 )
 CALLED = re.compile(
@@ -232,10 +240,10 @@ SMALL_TALK = tuple(
         (Kind.WHO, _WHO),
         (Kind.INSULT, _INSULT),
         (Kind.WELLBEING, _WELLBEING),
-        (Kind.THANKS, _THANKS),
         (Kind.GOODBYE, _GOODBYE),
         (Kind.NO, _NO),
         (Kind.YES, _YES),
+        (Kind.THANKS, _THANKS),
         (Kind.GREETING, GREETING),
         (Kind.FINE, _FINE),
     )
