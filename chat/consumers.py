@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 STRIKES = 3  # broken frames
 STRIKES_WITHIN = 60.0  # seconds
+FRAMES = 60  # of any kind
+FRAMES_WITHIN = 3.0  # seconds
 
 
 class ChatConsumer(AsyncConsumer):
@@ -38,6 +40,7 @@ class ChatConsumer(AsyncConsumer):
         self.reader: Reader | None = None
         self.last_frame = time.monotonic()
         self.strikes: deque[float] = deque(maxlen=STRIKES)
+        self.recent: deque[float] = deque(maxlen=FRAMES)
         self.watchdog: asyncio.TimerHandle | None = None
         self.counted = False
 
@@ -58,6 +61,9 @@ class ChatConsumer(AsyncConsumer):
 
     async def websocket_receive(self, message: Mapping[str, Any]) -> None:
         self.last_frame = time.monotonic()
+        if self._too_many():
+            await self.socket.close(wire.CLOSE_TOO_MANY, "retry_after=5")
+            return
         try:
             frame = wire.parse(message.get("text"))
             if self.visit is None:
@@ -131,6 +137,11 @@ class ChatConsumer(AsyncConsumer):
         self.strikes.append(self.last_frame)
         if len(self.strikes) == STRIKES and self.last_frame - self.strikes[0] < STRIKES_WITHIN:
             await self.socket.close(wire.CLOSE_PROTOCOL, "too many broken frames")
+
+    def _too_many(self) -> bool:
+        self.recent.append(self.last_frame)
+        full = len(self.recent) == self.recent.maxlen
+        return settings.CHAT_RATES and full and self.last_frame - self.recent[0] < FRAMES_WITHIN
 
     def _watch(self, seconds: float) -> None:
         """Closes the socket where nothing was heard for so long."""

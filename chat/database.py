@@ -12,8 +12,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _chat = ThreadPoolExecutor(settings.CHAT_DATABASE_THREADS, thread_name_prefix="chat")
-# What may take its time: searching, embedding, mailing.
-_aside = ThreadPoolExecutor(2, thread_name_prefix="aside")
+_search = ThreadPoolExecutor(2, thread_name_prefix="search")
+_background = ThreadPoolExecutor(1, thread_name_prefix="background")
 
 
 async def query(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -25,9 +25,14 @@ async def query(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _on(_chat, _twice(function), *args, **kwargs)
 
 
-async def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same for work that is slow, and that no visitor's message waits behind."""
-    return await _on(_aside, function, *args, **kwargs)
+async def searching(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """For searches, which compute for longer than they ask the database."""
+    return await _on(_search, function, *args, **kwargs)
+
+
+async def background(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """For what may take its time, as embedding and mailing do; one after the other."""
+    return await _on(_background, function, *args, **kwargs)
 
 
 async def _on(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from chat.database import aside
+from chat.database import searching
 from chat.models import Site
 from knowledge.embeddings import embed_pending, warm
 from knowledge.search import Found, search
@@ -43,7 +43,7 @@ class Searching:
 
     def _begin(self, words: str) -> asyncio.Task[list[Found]]:
         if words not in self._found:
-            work = aside(
+            work = searching(
                 search,
                 self._site.collection_id,
                 words,

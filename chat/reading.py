@@ -81,4 +81,6 @@ class Reader:
 def _state(conversation: str) -> wire.SocketState:
     if turns.draining:
         return "closing"
-    return "human" if conversation == "human" else "ready"
+    if conversation == "human":
+        return "human"
+    return "limited" if turns.model_health()["status"] == "degraded" else "ready"

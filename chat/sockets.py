@@ -68,7 +68,7 @@ class Socket:
             self._waiting.append(frame)
         elif frame["message"] != self._writing_reply:
             return  # its `message` frame has not come yet, or has ended it
-        elif self._queued > MAX_QUEUED:
+        elif self._behind or self._queued > MAX_QUEUED:
             self._behind = True
         else:
             self._put(encoded)
@@ -182,7 +182,7 @@ class Socket:
             self._writer = None
         if self._behind and not self.closed:
             self._behind = False
-            self.catch_up()
+            self.catch_up(status=True)
 
     async def close(self, code: int, reason: str = "") -> None:
         """Closes it after what is queued has gone down."""

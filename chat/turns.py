@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 
 from chat import conversations, knowing, notices, prompts, replies, wire
-from chat.database import aside, query
+from chat.database import background, query
 from chat.live import Stream, live
 from chat.llm import LLM
 from chat.llm.factory import load as load_llm
@@ -389,10 +389,11 @@ async def startup() -> None:
         _models[name] = load_llm(name)
     live.on_event = _heard
     await live.start()
-    live.spawn(aside(knowing.warm))
+    live.spawn(background(knowing.warm))
     live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
-    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _background))
+    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
+    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
     _drain_on_sigterm(loop)
 
 
@@ -461,9 +462,14 @@ async def _renew() -> None:
     live.typing_again()
 
 
-async def _background() -> None:
-    await aside(notices.send_due)
-    await aside(knowing.embed_pending)
+async def _mail() -> None:
+    await background(notices.send_due)
+
+
+async def _embed() -> None:
+    """A few at a time: a thread that computes holds up mails, and the end of the process."""
+    while not draining and await background(knowing.embed_pending, 4) > 0:
+        continue
 
 
 async def _every(seconds: float, work: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import activate
 from django.utils.translation import gettext as _
 
 from chat import conversations, limits, turns, wire
@@ -36,6 +37,8 @@ class Visit:
 
     async def begin(self, frame: wire.Connect) -> None:
         self._page, self._locale = frame.page, frame.locale
+        # For this socket's task, and so for all the words it is told.
+        activate((self._locale or self._site.language).replace("_", "-").lower())
         await self._reader.show(frame.rev, epoch=frame.epoch)
 
     async def take(self, frame: wire.Frame) -> None:

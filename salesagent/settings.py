@@ -287,6 +287,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("CHAT_LOG_LEVEL", "INFO")},
     "loggers": {
         "httpx2": {"level": "WARNING"},
+        "uvicorn.error": {"level": "WARNING"},  # below it would log addresses of visitors
         "openai": {"level": "WARNING"},  # at DEBUG it would log what visitors wrote
         "django.server": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # below it would log what stands in an address
