@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -101,11 +102,11 @@ def ended(conversation: Conversation) -> bool:
 
 def lock(conversation: uuid.UUID) -> Conversation:
     """The row, held until the transaction ends."""
-    return (
-        Conversation.objects.select_for_update(of=("self",))
-        .select_related("site")
-        .get(id=conversation)
-    )
+    return _lockable().get(id=conversation)
+
+
+def _lockable() -> QuerySet[Conversation]:
+    return Conversation.objects.select_for_update(of=("self",)).select_related("site__persona")
 
 
 def keep(conversation: Conversation, *fields: str) -> None:
@@ -154,23 +155,18 @@ def _receive(
     page: Page | None,
     locale: str,
 ) -> Received:
+    conversation = _locked(visitor_id, conversation_id)
     earlier = _sent_before(visitor_id, client_id)
     if earlier is not None:
         return Received(earlier.conversation, earlier, [], duplicate=True)
-    talk = current(visitor_id, conversation_id)
-    if talk.row is None:
-        conversation = _begin(site, visitor_id, talk.id, page, locale)
-    else:
-        conversation = lock(talk.id)
-        if ended(conversation):  # between the look and the lock
-            raise IntegrityError("the conversation has just ended")
-        earlier = _sent_before(visitor_id, client_id)
-        if earlier is not None:
-            return Received(earlier.conversation, earlier, [], duplicate=True)
+    if conversation is None:
+        following = current(visitor_id, conversation_id).id
+        conversation = _begin(site, visitor_id, following, page, locale)
     now = timezone.now()
     added = []
-    if conversation.last_seq == 0 and site.greeting:
-        added.append(conversation.add(role=Message.Role.AGENT, text=site.greeting, created=now))
+    greeting = conversation.site.greeting
+    if conversation.last_seq == 0 and greeting:
+        added.append(conversation.add(role=Message.Role.AGENT, text=greeting, created=now))
     message = conversation.add(
         role=Message.Role.VISITOR,
         text=text,
@@ -184,6 +180,20 @@ def _receive(
         conversation.awaiting_since = now
     keep(conversation, "awaiting_since")
     return Received(conversation, message, added)
+
+
+def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
+    """The talk that a token opens now, held until the transaction ends; None where none is open."""
+    named = _lockable().filter(id=conversation, visitor_id=visitor).first()
+    if named is not None and not ended(named):
+        return named
+    talk = current(visitor, conversation)
+    if talk.row is None:
+        return None
+    latest = lock(talk.id)
+    if ended(latest):  # between the look and the lock
+        raise IntegrityError("the conversation has just ended")
+    return latest
 
 
 def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:

@@ -105,6 +105,7 @@ class Turn:
         else:
             # The model is asked while the row is claimed, unless another reply is open still.
             self._writing = asyncio.create_task(self._write())
+            await asyncio.sleep(0)  # it reads first: the model waits for that, the claim can wait
             claimed = await query(replies.claim, self.conversation, live.name)
             if isinstance(claimed, Blocked):
                 await _end_reply(claimed.owner, self.conversation, "new words")

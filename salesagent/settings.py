@@ -164,11 +164,13 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 }
-# How many threads of a process do the chat's database work, and so how many connections it needs.
-CHAT_DATABASE_THREADS = env.int("CHAT_DATABASE_THREADS", 4)
+# How many threads of a process do the chat's database work; 0: four, and one on SQLite, where a
+# second would only wait for the first, and longer than it has to.
+CHAT_DATABASE_THREADS = env.int("CHAT_DATABASE_THREADS", 0)
 # Seconds after which PostgreSQL ends a statement; 0 lets it run (the release phase migrates so).
 CHAT_STATEMENT_TIMEOUT = env.float("CHAT_STATEMENT_TIMEOUT", 5.0)
 _database = DATABASES["default"]
+CHAT_DATABASE_THREADS = CHAT_DATABASE_THREADS or (1 if "sqlite3" in _database["ENGINE"] else 4)
 if _database["ENGINE"].endswith("sqlite3"):
     _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {

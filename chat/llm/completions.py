@@ -88,7 +88,9 @@ class Completions:
         if self._loop not in (None, loop):
             self._client = self._connect()  # its connections belong to a loop that has ended
         self._loop = loop
-        return self._client.chat.completions.with_streaming_response.create(**body)
+        # As `extra_body` it is sent as it stands: the SDK would walk through every message first.
+        head = {"model": body["model"], "messages": (), "stream": True}
+        return self._client.chat.completions.with_streaming_response.create(**head, extra_body=body)
 
     def _connect(self) -> AsyncOpenAI:
         return AsyncOpenAI(
