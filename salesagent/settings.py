@@ -306,7 +306,10 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "GLOBAL_CALLBACK": "chat.admin.desk.page_context",
-    "STYLES": [lambda request: static("admin_desk/desk.css")],
+    "STYLES": [
+        lambda request: static("admin_desk/desk.css"),
+        lambda request: static("admin_desk/transcript.css"),
+    ],
     "SCRIPTS": [lambda request: static("admin_desk/desk.js")],
     "SIDEBAR": {"navigation": "chat.admin.desk.navigation"},
 }

@@ -1,0 +1,298 @@
+"""What staff change: leads, personas, sites, knowledge."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from chat.models import Lead, Persona, Site
+from knowledge.models import Collection, Entry
+from tests.admin.desk import page, queries, talk
+
+pytestmark = pytest.mark.django_db
+
+
+# --- Leads --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lead(site: Site) -> Lead:
+    row = talk(site, "I am Ada")
+    return Lead.objects.create(
+        conversation=row, site=site, name="Ada", email="ada@visitor.example", words="I am Ada"
+    )
+
+
+def test_a_lead_shows_words_and_conversation(staff: Client, lead: Lead) -> None:
+    text = page(staff, "chat_lead_change", lead.pk)
+    assert "I am Ada" in text
+    assert reverse("admin:chat_conversation_change", args=[lead.conversation_id]) in text
+
+
+def test_staff_change_a_leads_note_and_nothing_else(staff: Client, lead: Lead) -> None:
+    path = reverse("admin:chat_lead_change", args=[lead.pk])
+    staff.post(path, {"note": "Called her", "name": "Eve", "email": "eve@x.example"})
+    lead.refresh_from_db()
+    assert (lead.note, lead.name, lead.email) == ("Called her", "Ada", "ada@visitor.example")
+
+
+@pytest.mark.parametrize(("words", "found"), [("ada@visitor", 1), ("Ada", 1), ("Eve", 0)])
+def test_search_for_a_lead(staff: Client, lead: Lead, words: str, found: int) -> None:
+    text = page(staff, "chat_lead_changelist", q=words)
+    assert text.count("Read it") == found
+
+
+# --- Personas -----------------------------------------------------------------------------------
+
+
+def persona_form(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "Robin of acme",
+        "agent_name": "Robin",
+        "avatar": "",
+        "instructions": "Sell {company} well.",
+        "model": "",
+        "temperature": "",
+        "reply_tokens": "",
+        "note": "",
+        **changes,
+    }
+
+
+def save(client: Client, persona: Persona, **changes: Any) -> str:
+    path = reverse("admin:chat_persona_change", args=[persona.pk])
+    response = client.post(path, persona_form(**changes), follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_saving_a_persona_writes_a_version(staff: Client, site: Site, vera: User) -> None:
+    text = save(staff, site.persona, instructions="Listen first.\r\nThen sell.", note="Kinder")
+    version = site.persona.versions.get(number=2)
+    assert version.instructions == "Listen first.\nThen sell."
+    assert (version.author, version.note) == (vera, "Kinder")
+    assert "Version 2 is written. It speaks once it is published." in text
+    site.persona.refresh_from_db()
+    assert site.persona.published.number == 1
+
+
+def test_saving_the_same_words_writes_none(staff: Client, site: Site) -> None:
+    save(staff, site.persona)
+    assert site.persona.versions.count() == 1
+
+
+def test_save_and_publish_is_one_click(staff: Client, site: Site) -> None:
+    text = save(staff, site.persona, temperature="0.4", chat_persona_save_and_publish="")
+    site.persona.refresh_from_db()
+    assert site.persona.published.temperature == 0.4
+    assert "Version 2 is published. It speaks from the next turn on." in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("temperature", "3"), ("temperature", "nan"), ("reply_tokens", "1"), ("instructions", " ")],
+)
+def test_a_version_that_makes_no_sense_is_refused(
+    staff: Client, site: Site, field: str, value: str
+) -> None:
+    save(staff, site.persona, **{field: value})
+    assert site.persona.versions.count() == 1
+
+
+def test_a_new_persona_gets_its_first_version(staff: Client) -> None:
+    form = persona_form(name="Night shift")
+    assert "How" in page(staff, "chat_persona_add")  # a prompt to begin with
+    staff.post(reverse("admin:chat_persona_add"), form)
+    assert Persona.objects.get(name="Night shift").versions.get().number == 1
+
+
+def test_versions_are_listed_with_author_note_and_what_is_published(
+    staff: Client, site: Site
+) -> None:
+    save(staff, site.persona, instructions="Listen first.", note="Kinder")
+    text = page(staff, "chat_persona_change", site.persona.pk)
+    rows = re.findall(r"<tr>.*?</tr>", text[text.index('id="versions"') :], re.S)[1:]
+    assert [re.search(r">(v\d)<", row)[1] for row in rows] == ["v2", "v1"]
+    assert "vera" in rows[0]
+    assert "Kinder" in rows[0]
+    assert "published" in rows[1]
+    assert reverse("admin:chat_persona_publish", args=[site.persona.pk, 2]) in rows[0]
+
+
+def test_publishing_is_one_post(staff: Client, site: Site) -> None:
+    save(staff, site.persona, instructions="Listen first.")
+    path = reverse("admin:chat_persona_publish", args=[site.persona.pk, 2])
+    text = staff.post(path, follow=True).content.decode()
+    site.persona.refresh_from_db()
+    assert site.persona.published.number == 2
+    assert "It speaks from the next turn on." in text
+
+
+def test_publishing_needs_the_right_a_post_and_a_token(site: Site, vera: User) -> None:
+    path = reverse("admin:chat_persona_publish", args=[site.persona.pk, 1])
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(vera)
+    assert client.get(path).status_code == 405
+    assert client.post(path).status_code == 403
+    stranger = Client()
+    stranger.force_login(User.objects.create_user("temp", is_staff=True))
+    assert stranger.post(path).status_code == 403
+    assert Client().post(path).status_code == 302
+
+
+def test_a_version_is_read_and_not_changed(staff: Client, site: Site) -> None:
+    version = site.persona.published
+    text = page(staff, "chat_personaversion_change", version.pk)
+    assert "Sell {company} well." in text
+    path = reverse("admin:chat_personaversion_change", args=[version.pk])
+    assert staff.post(path, {"instructions": "x"}).status_code == 403
+
+
+# --- Sites --------------------------------------------------------------------------------------
+
+
+def site_form(site: Site, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": site.name,
+        "key": site.key,
+        "enabled": "on",
+        "allowed_origins": "",
+        "persona": site.persona_id,
+        "collection": site.collection_id,
+        "facts": "",
+        "greeting": "Hi",
+        "suggestions": "",
+        "accent": "#0f766e",
+        "language": "en",
+        "staff_emails": "",
+        "idle_days": 30,
+        **changes,
+    }
+
+
+def save_site(client: Client, site: Site, **changes: Any) -> int:
+    path = reverse("admin:chat_site_change", args=[site.pk])
+    status = client.post(path, site_form(site, **changes)).status_code
+    site.refresh_from_db()
+    return status
+
+
+def test_a_site_is_edited_in_words(root: Client, site: Site) -> None:
+    Site.objects.update(theme={"accent": "#000000", "position": "left"})
+    saved = save_site(
+        root,
+        site,
+        allowed_origins="https://Www.Acme.example/shop \n\nhttp://localhost:3000",
+        suggestions=" What does it cost?\n\nDo you deliver? ",
+        accent="#7c3aed",
+        staff_emails="a@acme.example\n b@acme.example",
+    )
+    assert saved == 302
+    assert site.origins() == {"https://www.acme.example", "http://localhost:3000"}
+    assert site.suggestions == ["What does it cost?", "Do you deliver?"]
+    assert site.theme == {"accent": "#7c3aed", "position": "left"}
+    assert site.staff_emails.splitlines() == ["a@acme.example", "b@acme.example"]
+
+
+def test_a_site_shows_its_lists_one_a_line(root: Client, site: Site) -> None:
+    Site.objects.update(suggestions=["What does it cost?", "Do you deliver?"])
+    text = page(root, "chat_site_change", site.pk)
+    assert "What does it cost?\nDo you deliver?</textarea>" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("allowed_origins", "acme.example"),
+        ("allowed_origins", "ftp://acme.example"),
+        ("allowed_origins", "https://user@acme.example"),
+        ("allowed_origins", "https://acme.example:port"),
+        ("allowed_origins", "*"),
+        ("suggestions", "\n".join("abcdefg")),
+        ("suggestions", "x" * 81),
+        ("accent", "red; background: url(//evil.example)"),
+        ("staff_emails", "nobody"),
+        ("key", "Two words"),
+    ],
+)
+def test_a_site_refuses(root: Client, site: Site, field: str, value: str) -> None:
+    assert save_site(root, site, **{field: value}) == 200
+
+
+def test_a_site_shows_its_tag_as_text(root: Client, site: Site, settings: Any) -> None:
+    settings.PUBLIC_URL = "https://chat.acme.example"
+    text = page(root, "chat_site_change", site.pk)
+    tag = (
+        "&lt;script src=&quot;https://chat.acme.example/widget.js&quot;"
+        " data-site=&quot;acme&quot; async&gt;&lt;/script&gt;"
+    )
+    assert tag in text
+
+
+# --- Knowledge ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def entry() -> Entry:
+    collection = Collection.objects.create(name="Products")
+    return Entry.objects.create(
+        collection=collection, title="Delivery", text="Two days.", vector=b"1234", vector_model="m"
+    )
+
+
+def save_entry(client: Client, entry: Entry, **changes: Any) -> None:
+    path = reverse("admin:knowledge_entry_change", args=[entry.pk])
+    form = {"collection": entry.collection_id, "title": entry.title, "text": entry.text}
+    sent = client.post(path, {**form, "language": "en", "enabled": "on", **changes})
+    assert sent.status_code == 302
+    entry.refresh_from_db()
+
+
+def test_new_words_of_an_entry_are_embedded_anew(staff: Client, entry: Entry) -> None:
+    save_entry(staff, entry, questions="How long?\r\nWhen?")
+    assert entry.questions.split() == ["How", "long?", "When?"]
+    assert entry.vector is None
+
+
+def test_old_words_keep_their_vector(staff: Client, entry: Entry) -> None:
+    save_entry(staff, entry, language="de")
+    assert entry.language == "de"
+    assert bytes(entry.vector) == b"1234"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"q": "two days"}, True),
+        ({"q": "price"}, False),
+        ({"embedded": "yes"}, True),
+        ({"embedded": "no"}, False),
+        ({"enabled": "no"}, False),
+        ({"language": "en"}, True),
+        ({"language": "de"}, False),
+    ],
+)
+def test_entries_are_found(staff: Client, entry: Entry, query: dict[str, str], found: bool) -> None:
+    path = reverse("admin:knowledge_entry_change", args=[entry.pk])
+    assert (path in page(staff, "knowledge_entry_changelist", **query)) is found
+
+
+def test_entries_are_switched_off_and_on_together(staff: Client, entry: Entry) -> None:
+    path = reverse("admin:knowledge_entry_changelist")
+    for action, enabled in (("disable", False), ("enable", True)):
+        staff.post(path, {"action": action, "_selected_action": [entry.pk]})
+        entry.refresh_from_db()
+        assert entry.enabled is enabled
+
+
+def test_the_list_of_entries_asks_as_often_for_many(
+    staff: Client, entry: Entry, django_assert_max_num_queries: Any
+) -> None:
+    name = "knowledge_entry_changelist"
+    few = queries(staff, django_assert_max_num_queries(20), name)
+    for number in range(5):
+        Entry.objects.create(collection=entry.collection, title=f"More {number}", text="x")
+    assert queries(staff, django_assert_max_num_queries(20), name) == few

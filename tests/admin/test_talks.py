@@ -1,0 +1,271 @@
+"""Conversations in the admin: the list, and the transcript."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from chat.admin.transcript import NEWEST
+from chat.models import Conversation, Lead, Message, PersonaVersion, Site
+from tests.admin.desk import ESCAPED, HOSTILE, page, queries, reply, talk, transcript
+from tests.base import make_site
+
+pytestmark = pytest.mark.django_db
+
+
+# --- Conversations: the list --------------------------------------------------------------------
+
+
+def listed(client: Client, **query: Any) -> int:
+    return page(client, "chat_conversation_changelist", **query).count("action-select") - 1
+
+
+def test_the_list_shows_the_visitors_last_words(staff: Client, site: Site) -> None:
+    talk(site, "first", "do you ship to Lyon?")
+    text = page(staff, "chat_conversation_changelist")
+    assert "do you ship to Lyon?" in text
+    assert "About that" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "change"),
+    [
+        ({"waiting": "yes"}, lambda row: {"waiting_since": timezone.now()}),
+        ({"state__exact": "closed"}, lambda row: {"state": "closed"}),
+    ],
+)
+def test_the_list_filters_by_the_conversation(
+    root: Client, site: Site, query: dict[str, str], change: Callable[[Any], dict[str, Any]]
+) -> None:
+    row, _other = talk(site, "one"), talk(site, "two")
+    Conversation.objects.filter(pk=row.pk).update(**change(row))
+    assert listed(root, **query) == 1
+
+
+def test_the_list_filters_by_site(root: Client, site: Site) -> None:
+    talk(site, "one")
+    talk(make_site("other"), "two")
+    assert listed(root, site__id__exact=site.pk) == 1
+
+
+def test_the_list_filters_by_lead(root: Client, site: Site) -> None:
+    row, _other = talk(site, "one"), talk(site, "two")
+    Lead.objects.create(conversation=row, site=site, name="Ada")
+    assert (listed(root, lead="yes"), listed(root, lead="no")) == (1, 1)
+
+
+def test_the_list_filters_by_failed_replies(root: Client, site: Site) -> None:
+    row, _other = talk(site, "one"), talk(site, "two")
+    reply(row, state=Message.State.FAILED)
+    assert (listed(root, failed="yes"), listed(root, failed="no")) == (1, 1)
+
+
+def test_the_list_filters_by_date(root: Client, site: Site) -> None:
+    row, _other = talk(site, "one"), talk(site, "two")
+    Conversation.objects.filter(pk=row.pk).update(updated=timezone.now() - timedelta(days=10))
+    assert (listed(root, period="7"), listed(root, period="30")) == (1, 2)
+
+
+@pytest.mark.parametrize("words", ["lyon", "ship lyon", '"ship to"', "ada@visitor", "0815"])
+def test_search_finds_words_and_lead(root: Client, site: Site, words: str) -> None:
+    row, _other = talk(site, "Do you ship to Lyon?"), talk(site, "And to Rome?")
+    Lead.objects.create(conversation=row, site=site, email="ada@visitor.example", phone="0815")
+    assert listed(root, q=words) == 1
+
+
+def test_search_finds_the_beginning_of_an_id(root: Client, site: Site) -> None:
+    row, _other = talk(site, "one"), talk(site, "two")
+    assert listed(root, q=str(row.visitor_id)[:8]) == 1
+
+
+@pytest.mark.parametrize("words", ["\0", "'", '"', "%", "\\", "' OR 1=1 --", "x" * 3000])
+def test_search_survives(root: Client, site: Site, words: str) -> None:
+    talk(site, "one")
+    page(root, "chat_conversation_changelist", q=words)
+
+
+def test_the_list_asks_as_often_for_many_as_for_one(
+    staff: Client, site: Site, django_assert_max_num_queries: Any
+) -> None:
+    talk(site, "one")
+    few = queries(staff, django_assert_max_num_queries(20), "chat_conversation_changelist")
+    for number in range(8):
+        row = talk(site, f"more {number}")
+        Lead.objects.create(conversation=row, site=site, name="Ada")
+    many = queries(staff, django_assert_max_num_queries(20), "chat_conversation_changelist")
+    assert many == few
+
+
+# --- Conversations: the transcript --------------------------------------------------------------
+
+
+def test_a_transcript_tells_who_said_what_and_what_it_took(staff: Client, site: Site) -> None:
+    row = talk(site, "How much is it?")
+    reply(
+        row,
+        persona_version=PersonaVersion.objects.get(),
+        backend="completions",
+        model="gpt-6-luna",
+        first_word_ms=430,
+        duration_ms=2210,
+        input_tokens=1240,
+        output_tokens=62,
+        cost=Decimal("0.000312"),
+        sources=[{"title": "Prices", "url": "https://acme.example/prices"}],
+        attempt=2,
+        earlier=["About nothing."],
+        tools=[{"name": "save_lead"}],
+        feedback=-1,
+    )
+    text = transcript(staff, row)
+    for part in (
+        "How much is it?",
+        "Robin of acme v1",
+        "completions · gpt-6-luna",
+        "first word 430 ms",
+        "whole reply 2.2 s",
+        "1,240 + 62 tokens",
+        "$0.000312",
+        'href="https://acme.example/prices"',
+        "attempt 2",
+        "About nothing.",
+        "save_lead",
+        "found unhelpful",
+    ):
+        assert part in text
+
+
+def test_a_failed_reply_shows_its_error(staff: Client, site: Site) -> None:
+    row = talk(site, "hello")
+    reply(row, state="failed", error_code="model_failed", error_text="It broke off.")
+    text = transcript(staff, row)
+    assert 'data-state="failed"' in text
+    assert "model_failed" in text
+    assert "It broke off." in text
+
+
+def test_hostile_words_are_only_words(staff: Client, site: Site) -> None:
+    row = talk(site, HOSTILE)
+    reply(
+        row,
+        sources=[{"title": HOSTILE, "url": "https://acme.example/"}],
+        earlier=[HOSTILE, {"text": HOSTILE}],
+        tools=[{"name": HOSTILE}],
+        error_code="x",
+        error_text=HOSTILE,
+    )
+    Conversation.objects.update(
+        page_url=HOSTILE, page_title=HOSTILE, referrer=HOSTILE, locale="<b>"
+    )
+    lead = Lead.objects.create(
+        conversation=row, site=site, name=HOSTILE, note=HOSTILE, words=HOSTILE, company=HOSTILE
+    )
+    for text in (
+        transcript(staff, row),
+        page(staff, "chat_conversation_changelist"),
+        page(staff, "chat_lead_changelist"),
+        page(staff, "chat_lead_change", lead.pk),
+        page(staff, "chat_visitor_change", row.visitor_id),
+    ):
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+        assert "&lt;script&gt;alert" in text
+    assert ESCAPED in transcript(staff, row)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        " javascript:alert(1)",
+        "data:text/html,x",
+        "//evil.example",
+        "http://[",
+        "",
+    ],
+)
+def test_a_source_is_a_link_only_to_the_web(staff: Client, site: Site, url: str) -> None:
+    row = talk(site, "hello")
+    reply(row, sources=[{"title": "A trap", "url": url}])
+    text = transcript(staff, row)
+    assert "<bdi>A trap</bdi></li>" in text
+    assert "<bdi>A trap</bdi></a>" not in text
+
+
+@pytest.mark.parametrize("broken", ["text", {"a": 1}, [1, None, "x", {"title": None}]])
+def test_odd_json_breaks_no_transcript(staff: Client, site: Site, broken: Any) -> None:
+    row = talk(site, "hello")
+    reply(row, sources=broken, earlier=broken, tools=broken)
+    assert "hello" in transcript(staff, row)
+
+
+def test_page_and_referrer_are_no_links(staff: Client, site: Site) -> None:
+    row = talk(site, "hello")
+    Conversation.objects.update(page_url="https://evil.example/", referrer="https://evil.example/r")
+    text = transcript(staff, row)
+    assert "https://evil.example/r" in text
+    assert 'href="https://evil.example' not in text
+
+
+def test_a_transcript_links_lead_visitor_and_other_talks(staff: Client, site: Site) -> None:
+    row, other = talk(site, "one"), talk(site, "two")
+    Conversation.objects.filter(pk=other.pk).update(visitor=row.visitor)
+    lead = Lead.objects.create(conversation=row, site=site, name="Ada")
+    text = transcript(staff, row)
+    assert reverse("admin:chat_lead_change", args=[lead.pk]) in text
+    assert reverse("admin:chat_visitor_change", args=[row.visitor_id]) in text
+    assert reverse("admin:chat_conversation_change", args=[other.pk]) in text
+
+
+def test_a_transcript_shows_the_newest_500(staff: Client, site: Site) -> None:
+    row = talk(site, "hello")
+    numbers = range(row.last_seq + 1, row.last_seq + 1 + NEWEST)
+    Message.objects.bulk_create(
+        Message(conversation=row, seq=n, rev=n + 10, role="system", text=f"line {n}")
+        for n in numbers
+    )
+    text = transcript(staff, row)
+    assert text.count('class="desk-line"') == NEWEST
+    assert "Only the newest 500 messages are shown" in text
+    assert f"line {row.last_seq + NEWEST}<" in text
+    assert ">hello<" not in text
+
+
+def test_a_transcript_asks_as_often_for_many_lines_as_for_one(
+    staff: Client, site: Site, django_assert_max_num_queries: Any
+) -> None:
+    short = talk(site, "one")
+    long = talk(site, *(f"line {n}" for n in range(10)))
+    version = PersonaVersion.objects.get()
+    Message.objects.filter(role="agent").update(persona_version=version)
+    name = "chat_conversation_change"
+    few = queries(staff, django_assert_max_num_queries(15), name, short.pk)
+    assert queries(staff, django_assert_max_num_queries(15), name, long.pk) == few
+
+
+def test_an_unknown_conversation_is_not_found(staff: Client) -> None:
+    for pk in ("00000000-0000-0000-0000-000000000000", "nonsense"):
+        path = reverse("admin:chat_conversation_change", args=[pk])
+        assert staff.get(path).status_code == 404
+
+
+def test_a_user_without_the_right_reads_nothing(client: Client, site: Site) -> None:
+    client.force_login(User.objects.create_user("temp", is_staff=True))
+    path = reverse("admin:chat_conversation_change", args=[talk(site, "hello").pk])
+    assert client.get(path).status_code == 403
+
+
+def test_closing_needs_the_right_and_a_post(staff: Client, root: Client, site: Site) -> None:
+    row = talk(site, "hello")
+    path = reverse("admin:chat_conversation_close", args=[row.pk])
+    assert staff.post(path).status_code == 403
+    assert root.get(path).status_code == 405
+    root.post(path)
+    row.refresh_from_db()
+    assert row.state == Conversation.State.CLOSED
