@@ -1,8 +1,10 @@
 from django.urls import URLPattern, path, re_path
 
-from chat import views
+from chat import pages, views
 
 urlpatterns: list[URLPattern] = [
+    path("widget.js", pages.widget_js),
+    path("chat/<slug:key>", pages.chat_page, name="chat"),
     path("api/chat/init", views.init),
     path("api/chat/messages", views.messages),
     path("api/voice/<str:message>", views.speech),

@@ -1,0 +1,8 @@
+from django.urls import URLPattern, path
+
+from landing import views
+
+urlpatterns: list[URLPattern] = [
+    path("", views.index, name="landing"),
+    path("favicon.ico", views.favicon),
+]

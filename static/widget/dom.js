@@ -1,0 +1,40 @@
+/**
+ * Builds an element: `on…` become listeners, the rest attributes; null, false and undefined are
+ * left out. Text always goes in as text.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value || value === 0) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child || child === ""));
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+const SHAPES = {
+  close: "M6 6l12 12M18 6L6 18",
+  down: "M6 9.5l6 6 6-6",
+  more: "M5.5 12h.01M12 12h.01M18.5 12h.01",
+  send: "M12 19V5.5M5.5 12L12 5.5l6.5 6.5",
+  stop: "M8 8h8v8H8z",
+  fresh: "M12 5.5v13M5.5 12h13",
+};
+
+/** @param {keyof typeof SHAPES} name */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("class", `icon icon-${name}`);
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", SHAPES[name]);
+  svg.append(path);
+  return svg;
+}

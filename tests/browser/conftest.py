@@ -1,0 +1,100 @@
+"""A browser for the tests: one Chromium for all, a profile of its own for each visitor."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from tests.browser.hosts import Host
+from tests.browser.words import Visitor
+from tests.servers import ROOT
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+MakeVisitor = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    binary = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert binary, "These tests need Chromium: install it, or name it by CHROMIUM=/path/to/it"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=binary, args=[*QUIET], timeout=60_000)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visitor(
+    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[MakeVisitor]:
+    """Makes visitors, each with a browser profile; `visitor(like=other)` is another tab of theirs.
+
+    An uncaught error on one of their pages fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = []
+
+    def make(like: Visitor | None = None, **options: object) -> Visitor:
+        if like is None:
+            contexts.append(browser.new_context(**options))  # type: ignore[arg-type]
+        context = like.page.context if like else contexts[-1]
+        visitors.append(Visitor(context.new_page()))
+        return visitors[-1]
+
+    yield make
+    for number, one in enumerate(visitors):
+        if request.node.stash.get(FAILED, False):
+            one.page.screenshot(path=tmp_path / f"visitor-{number}.png")
+    for context in contexts:
+        context.close()
+    assert [error for one in visitors for error in one.errors] == []
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if call.when == "call":
+        item.stash[FAILED] = report.failed  # type: ignore[attr-defined]
+    return report
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page whose site has the widget's modules, as they lie in the repository."""
+    site = "https://widget.test/"
+
+    def serve(route: Route) -> None:
+        name = route.request.url.removeprefix(site)
+        if name:
+            route.fulfill(path=ROOT / "static" / "widget" / name, content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html>", content_type="text/html")
+
+    context = browser.new_context()
+    context.route(f"{site}**", serve)
+    page = context.new_page()
+    page.goto(site)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A customer's website on an origin of its own."""
+    with Host() as site:
+        yield site
