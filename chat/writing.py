@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -38,19 +39,29 @@ class _Figures:
     """What a reply took, over its rounds and attempts."""
 
     backend: str = ""
-    model: str = ""
+    asked: str = ""  # the model's name in the request
+    model: str = ""  # ... and in the answer
     usage: Usage | None = None
+    cost: Decimal | None = None
     first_word_ms: int | None = None
     tools: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, usage: Usage | None) -> None:
-        if usage is not None:
-            so_far = self.usage or Usage(0, 0)
-            self.usage = Usage(
-                so_far.input_tokens + usage.input_tokens,
-                so_far.output_tokens + usage.output_tokens,
-                so_far.cached_tokens + usage.cached_tokens,
-            )
+    def add(self, done: Done) -> None:
+        """One request more. A price is looked up by the name that answered, or that was asked."""
+        self.model = done.model or self.asked
+        if done.usage is None:
+            return
+        so_far = self.usage or Usage(0, 0)
+        self.usage = Usage(
+            so_far.input_tokens + done.usage.input_tokens,
+            so_far.output_tokens + done.usage.output_tokens,
+            so_far.cached_tokens + done.usage.cached_tokens,
+        )
+        for model in (self.model, self.asked):
+            spent = cost(model, done.usage)
+            if spent is not None:
+                self.cost = (self.cost or Decimal(0)) + spent
+                return
 
     def columns(self, duration_ms: int) -> dict[str, Any]:
         usage = self.usage
@@ -63,7 +74,7 @@ class _Figures:
             "input_tokens": usage.input_tokens if usage else None,
             "cached_tokens": usage.cached_tokens if usage else None,
             "output_tokens": usage.output_tokens if usage else None,
-            "cost": cost(self.model, usage) if usage and self.model else None,
+            "cost": self.cost,
         }
 
 
@@ -142,9 +153,10 @@ class Writer:
 
     async def _attempt(self, llm: LLM, prompt: Prompt) -> None:
         """Asks one model until it calls no more tools."""
-        self._figures.backend, self._figures.model = llm.name, prompt.model
-        if llm.name != "completions":
-            self._figures.model = ""
+        self._figures.backend = llm.name
+        self._figures.asked = self._figures.model = (
+            prompt.model if llm.name == "completions" else ""
+        )
         calls_left = MAX_CALLS
         for round in range(MAX_ROUNDS + 1):
             offered = tools.TOOLS if round < MAX_ROUNDS else ()
@@ -200,10 +212,16 @@ class Writer:
                         raise LLMError("try_again", retryable=False)
         except TimeoutError:
             raise LLMError("timeout", retryable=True) from None
-        if done is not None:
-            self._figures.add(done.usage)
-            self._figures.model = done.model or self._figures.model
+        finally:
+            self._figures.add(done or self._estimated(prompt))
         return calls
+
+    def _estimated(self, prompt: Prompt) -> Done:
+        """Of a request that was cut off no usage comes; what it wrote was paid for all the same."""
+        if not self._said or not self._figures.asked:
+            return Done("stop")
+        usage = Usage(context.count(prompt.messages), context.tokens(self._said))
+        return Done("stop", usage)
 
     async def _worth_again(self, error: LLMError) -> bool:
         """Whether the same model is asked once more; waits as long as it asked for."""
