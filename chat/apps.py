@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.signals import request_finished
 from django.db.models.signals import post_migrate
 
 
@@ -8,7 +9,9 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         from chat import (
             checks,  # noqa: F401  (registers them)
+            database,
             rights,
         )
 
         post_migrate.connect(rights.grant, dispatch_uid="chat.rights")
+        request_finished.connect(database.close_after_request, dispatch_uid="chat.database")

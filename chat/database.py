@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +41,15 @@ async def _on(
     run = database_sync_to_async(function, thread_sensitive=False, executor=executor)
     result: T = await run(*args, **kwargs)
     return result
+
+
+def close_after_request(**_: Any) -> None:
+    """Every request of a page has a thread of its own, which would leave its connection open.
+
+    For SQLite, whose connections are kept for ever; those of PostgreSQL go back into their pool.
+    """
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        connections.close_all()
 
 
 def _twice(function: Callable[P, T]) -> Callable[P, T]:

@@ -40,7 +40,7 @@ DOOR = STORED | SHOWN | {"turns", "notices"}
 WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies"}
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages"},
-    "apps": {"checks", "rights"},
+    "apps": {"checks", "rights", "database"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading"},
     "reading": DOOR,

@@ -1,0 +1,50 @@
+"""The way from the event loop to the database."""
+
+import asyncio
+import threading
+
+import pytest
+from django.core.signals import request_finished
+from django.db import OperationalError, connection
+
+from chat.database import query, searching
+from chat.models import Site
+from tests.base import make_site
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_leaves_no_connection_open():
+    Site.objects.count()
+    request_finished.send(sender=None)
+    assert connection.connection is None
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_lost_connection_is_tried_once_more():
+    calls = []
+
+    def fails_once() -> str:
+        calls.append(connection)
+        if len(calls) == 1:
+            raise OperationalError("the connection is gone")
+        return "done"
+
+    assert await query(fails_once) == "done"
+
+    def fails() -> None:
+        calls.append(connection)
+        raise OperationalError("the connection is gone")
+
+    with pytest.raises(OperationalError):
+        await query(fails)
+    assert len(calls) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_slow_search_holds_no_message_up():
+    site = await query(make_site)
+    release = threading.Event()
+    slow = [asyncio.create_task(searching(release.wait, 10)) for _ in range(4)]
+    assert await query(Site.objects.get, pk=site.pk) == site
+    release.set()
+    assert all(await asyncio.gather(*slow))
