@@ -28,14 +28,13 @@ def llmock_url(tmp_path_factory) -> Iterator[str]:
     process.wait(10)
 
 
+def asking(url: str) -> dict[str, str]:
+    """The settings with which the product asks the model at `url`."""
+    return {"CHAT_BACKEND": "completions", "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "a-key"}
+
+
 async def test_a_talk_over_a_server_that_others_wrote(stack, llmock_url):
-    made = stack(
-        env={
-            "CHAT_BACKEND": "completions",
-            "OPENAI_BASE_URL": llmock_url,
-            "OPENAI_API_KEY": "mock-key",
-        }
-    )
+    made = stack(env=asking(llmock_url))
     async with await Client.open(made.server) as visitor:
         for _ in range(2):
             await visitor.say("Hello there")
@@ -58,14 +57,7 @@ def one(made, query: str) -> dict:
 
 async def test_usage_cost_version_and_first_word_are_kept(stack):
     async with Upstream() as upstream:
-        made = stack(
-            env={
-                "CHAT_BACKEND": "completions",
-                "OPENAI_BASE_URL": upstream.url,
-                "OPENAI_API_KEY": "k",
-                "CHAT_PRICES": '{"gpt-6-luna": [1, 0.5, 10]}',
-            }
-        )
+        made = stack(env=asking(upstream.url) | {"CHAT_PRICES": '{"gpt-6-luna": [1, 0.5, 10]}'})
         async with await Client.open(made.server) as visitor:
             await visitor.say("[words 4 5] [usage 1000 20 400] [silence 0.05]")
             await visitor.reply()
@@ -80,13 +72,7 @@ async def test_usage_cost_version_and_first_word_are_kept(stack):
 
 async def test_a_reply_that_is_stopped_is_counted_too(stack):
     async with Upstream() as upstream:
-        made = stack(
-            env={
-                "CHAT_BACKEND": "completions",
-                "OPENAI_BASE_URL": upstream.url,
-                "OPENAI_API_KEY": "k",
-            }
-        )
+        made = stack(env=asking(upstream.url))
         async with await Client.open(made.server) as visitor:
             await visitor.say("[words 200 20]")
             message = (await visitor.until("delta"))["message"]
@@ -100,13 +86,7 @@ async def test_a_reply_that_is_stopped_is_counted_too(stack):
 
 async def test_publishing_a_version_holds_from_the_next_turn_on(stack):
     async with Upstream() as upstream:
-        made = stack(
-            env={
-                "CHAT_BACKEND": "completions",
-                "OPENAI_BASE_URL": upstream.url,
-                "OPENAI_API_KEY": "k",
-            }
-        )
+        made = stack(env=asking(upstream.url))
         async with await Client.open(made.server) as visitor:
             await visitor.say("[words 2 5] one")
             await visitor.reply()
@@ -128,14 +108,7 @@ async def test_publishing_a_version_holds_from_the_next_turn_on(stack):
 
 async def test_what_no_longer_fits_is_summarised(stack):
     async with Upstream() as upstream:
-        made = stack(
-            env={
-                "CHAT_BACKEND": "completions",
-                "OPENAI_BASE_URL": upstream.url,
-                "OPENAI_API_KEY": "k",
-                "CHAT_CONTEXT_TOKENS": "2600",
-            }
-        )
+        made = stack(env=asking(upstream.url) | {"CHAT_CONTEXT_TOKENS": "2600"})
         async with await Client.open(made.server) as visitor:
             await visitor.say("[words 2 1] We are 12 people in Ghent and need 5 bikes by May.")
             await visitor.reply()
