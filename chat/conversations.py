@@ -19,9 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from chat.models import Conversation, Lead, Message, Site, Visitor
-from chat.wire import MAX_STATUS, ErrorCode, Page
+from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
 
 HISTORY_PAGE = 50
+_ENVELOPE = 1024  # bytes of a `status` beside its messages
 _NEXT = uuid.UUID("3d2f7a0e-52f1-4f0b-9a3c-6c8e6f0b1d5a")
 
 
@@ -177,7 +178,7 @@ def _receive(
     )
     added.append(message)
     if conversation.state == Conversation.State.OPEN:
-        conversation.awaiting_since = now
+        conversation.awaiting_since = conversation.awaiting_since or now
     keep(conversation, "awaiting_since")
     return Received(conversation, message, added)
 
@@ -350,7 +351,10 @@ def _look(
         return Changes(talk, [], None, full=full, more=False)
     messages = Message.objects.filter(conversation=talk.row)
     open_reply = messages.open().first()
-    room = MAX_STATUS - (_size(open_reply.as_frame()) if open_reply else 0)
+    # The open reply may have more words by now than were saved of it, in any script.
+    room = (
+        MAX_STATUS - _ENVELOPE - (_size(open_reply.as_frame()) + 3 * MAX_REPLY if open_reply else 0)
+    )
     fitting, more = _fitting(messages.after(0 if full else rev).iterator(chunk_size=100), room)
     return Changes(talk, fitting, open_reply, full=full, more=more)
 

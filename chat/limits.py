@@ -1,5 +1,6 @@
 """How often: rates per visitor and per address, in Redis where there is one, else in memory."""
 
+import asyncio
 import ipaddress
 import logging
 import time
@@ -17,6 +18,9 @@ _RATES: dict[str, list[RateLimitItem]] = {
     "address": parse_many(settings.CHAT_RATE_ADDRESS),
     "init": parse_many(settings.CHAT_RATE_INIT),
 }
+PATIENCE = 0.5  # seconds for Redis to answer
+SILENCE = 10.0  # seconds in which it is not asked again after it did not
+_silent_until = 0.0
 _limiter: SlidingWindowCounterRateLimiter | None = None
 _sockets: Counter[str] = Counter()  # open ones of this process, by address
 
@@ -45,18 +49,26 @@ async def wait(kind: str, key: str) -> int:
 
     Where Redis is down nobody waits: rates protect comfort, the money has budgets of its own.
     """
-    global _limiter
-    if not settings.CHAT_RATES:
+    global _silent_until
+    if not settings.CHAT_RATES or time.monotonic() < _silent_until:
         return 0
     try:
-        if _limiter is None:
-            _limiter = SlidingWindowCounterRateLimiter(_storage())
-        for rate in _RATES[kind]:
-            if not await _limiter.hit(rate, kind, key):
-                window = await _limiter.get_window_stats(rate, kind, key)
-                return max(1, int(window.reset_time - time.time()) + 1)
+        async with asyncio.timeout(PATIENCE):
+            return await _wait(kind, key)
     except Exception as error:
         logger.warning("rates unknown", extra={"error": type(error).__name__})
+        _silent_until = time.monotonic() + SILENCE
+    return 0
+
+
+async def _wait(kind: str, key: str) -> int:
+    global _limiter
+    if _limiter is None:
+        _limiter = SlidingWindowCounterRateLimiter(_storage())
+    for rate in _RATES[kind]:
+        if not await _limiter.hit(rate, kind, key):
+            window = await _limiter.get_window_stats(rate, kind, key)
+            return max(1, int(window.reset_time - time.time()) + 1)
     return 0
 
 

@@ -1,6 +1,6 @@
 """Tells open sockets what happens: those of this process directly, others by the channel layer.
 
-The layer carries small events only: "rev is now n", "the state has changed", "end this reply", "a
+The layer carries small events only: "these messages changed", "the state has", "end this reply", "a
 socket here watches this reply". A lost one costs a heartbeat, for the database is the truth.
 """
 
@@ -27,6 +27,7 @@ WIDE_FRAME = 0.050  # ... or by this while the loop lags, and towards other proc
 LAG = 0.020
 TYPING_AGAIN = 20.0
 EVERYBODY = "processes"
+MAX_WANTED = 1000
 
 
 class Stream:
@@ -131,6 +132,7 @@ class Live:
         self.sockets: dict[uuid.UUID, set[Socket]] = {}
         self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
         self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
+        self._wanted: dict[uuid.UUID, set[str]] = {}  # who asked for a stream not begun yet
         self.lag = 0.0  # seconds that the event loop runs behind, smoothed
         self.degraded = False  # the layer does not answer
         self.on_event: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
@@ -195,15 +197,17 @@ class Live:
 
     async def tell(self, conversation: uuid.UUID, shapes: Iterable[Mapping[str, Any]]) -> None:
         """Messages were stored or changed, in order of `rev`; their transaction has committed."""
-        rev = 0
+        told = list(shapes)
+        self._tell_here(conversation, told)
+        if told and self._layer is not None:
+            event = {"type": "messages", "from": self.name, "conversation": conversation.hex}
+            self.spawn(self.send(_talk(conversation), {**event, "messages": told}))
+
+    def _tell_here(self, conversation: uuid.UUID, shapes: Iterable[Mapping[str, Any]]) -> None:
         sockets = list(self.sockets.get(conversation, ()))
         for shape in shapes:
-            rev = max(rev, shape["rev"])
             for socket in sockets:
                 socket.tell(shape)
-        if rev and self._layer is not None:
-            event = {"type": "rev", "rev": rev, "from": self.name, "conversation": conversation.hex}
-            self.spawn(self.send(_talk(conversation), event))
 
     async def state_changed(self, conversation: uuid.UUID) -> None:
         """The conversation's state has changed, which raises no `rev`: everybody gets `status`."""
@@ -217,6 +221,8 @@ class Live:
         """This process writes a reply now."""
         stream = Stream(self, conversation, message, attempt)
         self.streams[conversation] = stream
+        for process in self._wanted.pop(conversation, ()):
+            stream.watch(process)
         return stream
 
     def end(self, stream: Stream) -> None:
@@ -236,6 +242,20 @@ class Live:
             if now - stream.last_words >= TYPING_AGAIN:
                 stream.last_words = now
                 self.typing(stream.conversation, "writing")
+                for process in stream.watchers:
+                    event = {"type": "typing", "conversation": stream.conversation.hex}
+                    self.spawn(self.ask(process, event))
+
+    async def tell_all(self) -> None:
+        """The state of this process has changed: every socket gets a `status`, a few at a time."""
+        waiting: list[asyncio.Task[None]] = []
+        for sockets in list(self.sockets.values()):
+            for socket in list(sockets):
+                waiting.append(socket.catch_up(status=True))
+                if len(waiting) % 50 == 0:
+                    await asyncio.sleep(0)
+        if waiting:
+            await asyncio.wait(waiting)
 
     # --- Other processes ------------------------------------------------------------------------
 
@@ -296,16 +316,23 @@ class Live:
 
     async def _heard(self, event: Mapping[str, Any]) -> None:
         conversation = uuid.UUID(event["conversation"]) if "conversation" in event else None
-        if event["type"] == "watch":
-            stream = self.streams.get(conversation) if conversation else None
+        if event["type"] == "watch" and conversation:
+            stream = self.streams.get(conversation)
             if stream is not None:
                 stream.watch(event["from"])
+            elif len(self._wanted) < MAX_WANTED:  # its reply is about to begin here
+                self._wanted.setdefault(conversation, set()).add(event["from"])
+        elif event["type"] == "typing" and conversation:
+            self.typing(conversation, "writing")
         elif event["type"] == "delta" and conversation:
             await self._mirrored(conversation, event["from"], event["frame"])
-        elif event["type"] in ("rev", "state") and conversation:
+        elif event["type"] == "messages" and conversation:
+            self._tell_here(conversation, event["messages"])
+            if self.sockets.get(conversation) and event["messages"][-1]["state"] == "streaming":
+                await self.watch(event["from"], conversation)
+        elif event["type"] == "state" and conversation:
             for socket in list(self.sockets.get(conversation, ())):
-                if event["type"] == "state" or socket.rev < event["rev"]:
-                    socket.catch_up(status=event["type"] == "state")
+                socket.catch_up(status=True)
         elif self.on_event is not None:
             self.spawn(self.on_event(event))
 

@@ -26,6 +26,7 @@ class Material:
     words: Sequence[str]  # all that the visitor said
     question: str  # what is unanswered of it
     known: Mapping[str, str]
+    newest: int  # the visitor's latest message that this holds, by `seq`
     open_reply: bool
 
 
@@ -50,6 +51,7 @@ def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
         words=[message.text for message in latest if message.role == Message.Role.VISITOR],
         question="\n".join(_unanswered(latest)[-QUESTIONS:]),
         known=lead.known() if lead else {},
+        newest=max((m.seq for m in latest if m.role == Message.Role.VISITOR), default=0),
         open_reply=any(message.state == Message.State.STREAMING for message in latest),
     )
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat.conversations import Refused, keep, lock, message_of
+from chat.conversations import Refused, close, keep, lock, message_of
+from chat.languages import spoken
 from chat.models import Conversation, Message
 
 
@@ -35,10 +37,11 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
-    """Another reply is open: its owner has to end it first."""
+class Open:
+    """A reply that is open, and who writes it."""
 
     reply: uuid.UUID
+    attempt: int
     owner: str
 
 
@@ -63,14 +66,17 @@ class Outcome:
 
 
 def language_of(conversation: Conversation) -> str:
-    """The visitor's language, or else the site's, as Django names it."""
-    return (conversation.locale or conversation.site.language).replace("_", "-").lower()
+    """The visitor's language, or else the site's, if we speak it."""
+    return spoken(conversation.locale, conversation.site.language)
 
 
-def claim(conversation: uuid.UUID, owner: str) -> Claim | Blocked | None:
+def claim(
+    conversation: uuid.UUID, owner: str, writing: Sequence[uuid.UUID] = ()
+) -> Claim | Open | None:
     """Opens the reply to whatever the visitor has said since the last one.
 
-    None: nothing waits for a reply, or a person has taken over.
+    `Open`: another reply is, and its writer has to end it first; `writing` are the replies that
+    this owner does write. None: nothing waits for a reply, or a person has taken over.
     """
     with transaction.atomic():
         row = lock(conversation)
@@ -80,8 +86,9 @@ def claim(conversation: uuid.UUID, owner: str) -> Claim | Blocked | None:
         ended = []
         open_reply = row.messages.open().first()
         if open_reply is not None:
-            if open_reply.lease_until and open_reply.lease_until > now:
-                return Blocked(open_reply.id, open_reply.owner)
+            forgotten = open_reply.owner == owner and open_reply.id not in writing
+            if open_reply.lease_until and open_reply.lease_until > now and not forgotten:
+                return Open(open_reply.id, open_reply.attempt, open_reply.owner)
             ended.append(_end_orphan(row, open_reply))
         question = row.messages.filter(role=Message.Role.VISITOR).order_by("-seq").first()
         # After an outage the time is long over; then the visitor gets half of it from now.
@@ -94,7 +101,7 @@ def claim(conversation: uuid.UUID, owner: str) -> Claim | Blocked | None:
             state=Message.State.STREAMING,
             reply_to=question,
             owner=owner,
-            lease_until=_lease(now),
+            lease_until=_lease(now, deadline),
             deadline=deadline,
             persona_version_id=row.site.persona.published_id,
         )
@@ -137,7 +144,7 @@ def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:
             sources=[],
             attempt=message.attempt + 1,
             owner=owner,
-            lease_until=_lease(now),
+            lease_until=_lease(now, message.deadline),
             persona_version_id=row.site.persona.published_id,
         )
         keep(row)
@@ -161,12 +168,16 @@ def _end_orphan(row: Conversation, reply: Message) -> Message:
 def save(*, reply: uuid.UUID, attempt: int, owner: str, text: str) -> bool:
     """Keeps the text so far; raises no `rev`. False: the reply is no longer this process's."""
     mine = Message.objects.open().filter(id=reply, attempt=attempt, owner=owner)
-    return bool(mine.update(text=text, lease_until=_lease(timezone.now())))
+    return bool(mine.update(text=text))
 
 
 def renew(replies: Sequence[uuid.UUID], owner: str) -> None:
+    """Keeps them for this process; those past their deadline fall to whoever looks next."""
+    now = timezone.now()
     mine = Message.objects.open().filter(id__in=replies, owner=owner)
-    mine.update(lease_until=_lease(timezone.now()))
+    mine.filter(deadline__gt=now).update(
+        lease_until=Least(Value(_lease(now)), F("deadline") + _grace())
+    )
 
 
 def release(replies: Sequence[uuid.UUID], owner: str) -> None:
@@ -231,6 +242,7 @@ def regenerate(*, conversation: uuid.UUID, message: str, attempt: int, owner: st
         if found.state == Message.State.STREAMING or row.awaiting_since is not None:
             raise Refused("busy", _("An answer is being written."), final=False)
         now = timezone.now()
+        deadline = now + timedelta(seconds=settings.CHAT_REPLY_DEADLINE)
         earlier = {"attempt": found.attempt, "state": found.state, "text": found.text}
         row.change(
             found,
@@ -244,8 +256,8 @@ def regenerate(*, conversation: uuid.UUID, message: str, attempt: int, owner: st
             error_code="",
             error_text="",
             owner=owner,
-            lease_until=_lease(now),
-            deadline=now + timedelta(seconds=settings.CHAT_REPLY_DEADLINE),
+            lease_until=_lease(now, deadline),
+            deadline=deadline,
             persona_version_id=row.site.persona.published_id,
         )
         keep(row)
@@ -253,33 +265,52 @@ def regenerate(*, conversation: uuid.UUID, message: str, attempt: int, owner: st
 
 
 @transaction.atomic
-def stop(*, conversation: uuid.UUID, message: str) -> str:
-    """The visitor wants no more of a reply. Its writer, "" where it has ended already."""
+def stop(*, conversation: uuid.UUID, message: str) -> Open | None:
+    """The visitor wants no more of a reply; None where it has ended already."""
     found = message_of(conversation, message)
     if found.role == Message.Role.VISITOR:
         raise Refused("not_allowed", _("Only an answer can be stopped."))
-    Message.objects.open().filter(id=found.id).update(stopped=True)
-    return found.owner if found.state == Message.State.STREAMING else ""
+    return _stopped(Message.objects.open().filter(id=found.id))
 
 
-def orphans(limit: int = 20) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
+@transaction.atomic
+def restart(conversation: uuid.UUID) -> Open | None:
+    """Ends the conversation. Its open reply, which its writer is to end, if there is one."""
+    close(conversation)
+    return _stopped(Message.objects.open().filter(conversation_id=conversation))
+
+
+def _stopped(replies: QuerySet[Message]) -> Open | None:
+    reply = replies.select_for_update().first()
+    if reply is None:
+        return None
+    Message.objects.filter(id=reply.id).update(stopped=True)
+    return Open(reply.id, reply.attempt, reply.owner)
+
+
+def is_open(reply: uuid.UUID) -> bool:
+    return Message.objects.open().filter(id=reply).exists()
+
+
+def orphans(limit: int = 50) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
     """Replies whose lease has run out, and conversations whose visitor nobody answers."""
     now = timezone.now()
     patience = timedelta(seconds=settings.CHAT_LEASE / 3)
-    replies = Message.objects.open().filter(lease_until__lt=now)
+    replies = Message.objects.open().filter(lease_until__lt=now).order_by("lease_until")
     unanswered = Conversation.objects.filter(
-        Q(awaiting_since__lt=now - patience), state=Conversation.State.OPEN
-    )
+        awaiting_since__lt=now - patience, state=Conversation.State.OPEN
+    ).order_by("awaiting_since")
     return (
         list(replies.values_list("id", flat=True)[:limit]),
         list(unanswered.values_list("id", flat=True)[:limit]),
     )
 
 
-def owner_of(reply: uuid.UUID) -> str:
-    """The process that writes a reply; "" where it has ended."""
-    return Message.objects.open().filter(id=reply).values_list("owner", flat=True).first() or ""
+def _lease(now: datetime, deadline: datetime | None = None) -> datetime:
+    """Until when a reply is its owner's: not much longer than it may take at all."""
+    lease = now + timedelta(seconds=settings.CHAT_LEASE)
+    return lease if deadline is None else min(lease, deadline + _grace())
 
 
-def _lease(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.CHAT_LEASE)
+def _grace() -> timedelta:
+    return timedelta(seconds=settings.CHAT_LEASE / 10)

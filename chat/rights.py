@@ -9,7 +9,7 @@ from django.db.models import Q
 STAFF_GROUP = "Sales staff"
 
 STAFF_RIGHTS: dict[str, tuple[str, ...]] = {
-    "chat.conversation": ("view",),
+    "chat.conversation": ("view", "change"),  # to close one; its pages change nothing else
     "chat.message": ("view",),
     "chat.visitor": ("view",),
     "chat.site": ("view",),

@@ -73,12 +73,13 @@ class Socket:
         else:
             self._put(encoded)
 
-    def catch_up(self, status: bool = False) -> None:
+    def catch_up(self, status: bool = False) -> "asyncio.Task[None]":
         """Has what was missed read and sent; what comes meanwhile waits."""
         self._stale = True
         self._stale_status |= status
         if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.create_task(self._catch_up())
+        return self._reloading
 
     async def _catch_up(self) -> None:
         while self._stale and not self.closed:
@@ -109,10 +110,10 @@ class Socket:
     def status(self, frame: Mapping[str, Any], reached: int) -> None:
         """Sends a `status`, which brings this socket to rev `reached`, and lets go of the rest."""
         self.rev = reached
-        reply = frame["open"]
-        self._writing_reply = reply["message"]["id"] if reply else None
+        reply = frame["open"]["message"] if frame["open"] else None
+        self._writing_reply = reply["id"] if reply else None
         self.push(frame)
-        self._let_go(shown=self._writing_reply)
+        self._let_go(shown=reply)
 
     def missed(
         self,
@@ -123,7 +124,7 @@ class Socket:
 
         `text_of` gives the text that this process has sent so far of a streaming reply.
         """
-        shown = None
+        shown: Mapping[str, Any] | None = None
         for shape in shapes:
             if shape["rev"] <= self.rev:
                 continue
@@ -132,17 +133,18 @@ class Socket:
             if text:
                 self.push(wire.delta(shape["id"], shape["attempt"], 0, text))
             if text is not None:
-                shown = shape["id"]
+                shown = shape
         self._let_go(shown)
 
-    def _let_go(self, shown: str | None) -> None:
-        """Ends the hold. Deltas of the reply `shown` are in what was just sent already."""
+    def _let_go(self, shown: Mapping[str, Any] | None) -> None:
+        """Ends the hold. Deltas of the attempt `shown` are in what was just sent already."""
+        known = (shown["id"], shown["attempt"]) if shown else None
         self.held = False
         waiting, self._waiting = self._waiting, []
         for frame in waiting:
             if frame["type"] == "message":
                 self.tell(frame["message"])
-            elif frame["type"] != "delta" or frame["message"] != shown:
+            elif (frame["message"], frame["attempt"]) != known:
                 self.delta(frame, wire.encode(frame))
 
     def _message(self, shape: Mapping[str, Any]) -> None:

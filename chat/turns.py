@@ -22,14 +22,18 @@ from chat.live import Stream, live
 from chat.llm import LLM
 from chat.llm.factory import load as load_llm
 from chat.models import Conversation, Message, Site
-from chat.replies import Blocked, Claim, Finished, Outcome
+from chat.replies import Claim, Finished, Open, Outcome
 from chat.writing import Writer, failures
 
 logger = logging.getLogger(__name__)
 
 
+class _Stale(Exception):
+    """What is being written was begun before the visitor's latest words."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _Opened:
     """A reply that is open, and ours."""
 
     claim: Claim
@@ -53,11 +57,13 @@ class Turn:
         self.done = asyncio.Event()
         self._searching = searching
         self._started = time.monotonic()
-        self._opened: asyncio.Future[_Open] = asyncio.get_running_loop().create_future()
+        self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
         self._writer: Writer | None = None
         self._writing: asyncio.Task[Outcome] | None = None
         self._reason = ""  # why it was cut off: new words, stop, lost, drain
         self._newest = 0  # the latest message that somebody wants answered instead
+        self._read = 0  # the latest message that the writing knows of
+        self._asked_to_end: list[tuple[uuid.UUID, int, str]] = []
 
     # --- From outside ---------------------------------------------------------------------------
 
@@ -70,6 +76,14 @@ class Turn:
         self._newest = max(self._newest, seq)
         if self._opened.done() and self._opened.result().claim.question_seq < self._newest:
             self.cut_off("new words")
+
+    def end(self, reply: uuid.UUID, attempt: int, reason: str) -> None:
+        """Somebody wants that attempt ended: perhaps not the one that is written by now."""
+        self._asked_to_end.append((reply, attempt, reason))
+        if self._opened.done():
+            mine = self._opened.result().claim.reply
+            if (mine.id, mine.attempt) == (reply, attempt):
+                self.cut_off(reason)
 
     def cut_off(self, reason: str) -> None:
         """Ends the writing; what is there is kept."""
@@ -94,59 +108,71 @@ class Turn:
                 live.end(self._opened.result().stream)
             await self._abandon()
             self.done.set()
-        if awaits or self._newest:
+        if awaits or self._newest > self._read:
             await answer(self.conversation)
 
     async def _run(self, claim: Claim | None) -> bool:
         """True: the visitor has said more, and nobody answers it yet."""
         if claim is not None:
             opened = await self._open(claim)
+            self._read = claim.question_seq
             self._writing = asyncio.create_task(self._write(before=claim.reply.seq))
         else:
             # The model is asked while the row is claimed, unless another reply is open still.
             self._writing = asyncio.create_task(self._write())
             await asyncio.sleep(0)  # it reads first: the model waits for that, the claim can wait
-            claimed = await query(replies.claim, self.conversation, live.name)
-            if isinstance(claimed, Blocked):
-                await _end_reply(claimed.owner, self.conversation, "new words")
+            mine = [turn.reply for turn in running.values() if turn.reply is not None]
+            claimed = await query(replies.claim, self.conversation, live.name, mine)
+            if isinstance(claimed, Open):
+                await _end_reply(claimed, self.conversation, "new words")
             if not isinstance(claimed, Claim):
                 return False
             opened = await self._open(claimed)
         self.superseded(self._newest)
+        for reply, attempt, reason in self._asked_to_end[:]:
+            self.end(reply, attempt, reason)
         outcome = await self._outcome(opened)
         return await self._finish(opened, outcome) if outcome is not None else False
 
-    async def _open(self, claim: Claim) -> _Open:
+    async def _open(self, claim: Claim) -> _Opened:
         """The row is ours: everybody sees the reply begin."""
         reply = claim.reply
-        opened = _Open(claim, live.begin(self.conversation, str(reply.id), reply.attempt))
+        opened = _Opened(claim, live.begin(self.conversation, str(reply.id), reply.attempt))
         await live.tell(self.conversation, [m.as_frame() for m in (*claim.ended, reply)])
         self._opened.set_result(opened)
         return opened
 
     async def _write(self, before: int | None = None) -> Outcome:
-        material = await query(prompts.load, self.conversation, before)
-        if material is not None and material.open_reply and before is None:
-            await asyncio.shield(self._opened)
-            material = await query(prompts.load, self.conversation)
-        if material is None:
-            return Outcome(Message.State.INTERRUPTED, "")
-        row = material.conversation
-        self._writer = Writer(
-            material=material,
-            searching=self._searching or knowing.Searching(row.site, row.locale),
-            models=models(),
-            line=self._line,
-            started=self._started,
-        )
-        return await self._writer.write()
+        while True:
+            material = await query(prompts.load, self.conversation, before)
+            if material is not None and material.open_reply and before is None:
+                await asyncio.shield(self._opened)
+                material = await query(prompts.load, self.conversation)
+            if material is None:
+                return Outcome(Message.State.INTERRUPTED, "")
+            row = material.conversation
+            if before is None:
+                self._read = material.newest
+            self._writer = Writer(
+                material=material,
+                searching=self._searching or knowing.Searching(row.site, row.locale),
+                models=models(),
+                line=self._line,
+                started=self._started,
+            )
+            try:
+                return await self._writer.write()
+            except _Stale:  # the visitor said more before the row was claimed
+                continue
 
     async def _line(self) -> tuple[Stream, datetime | None]:
         """Where the words go, and until when; known once the row is claimed."""
         opened = await asyncio.shield(self._opened)
+        if self._read < opened.claim.question_seq:
+            raise _Stale
         return opened.stream, opened.claim.reply.deadline
 
-    async def _outcome(self, opened: _Open) -> Outcome | None:
+    async def _outcome(self, opened: _Opened) -> Outcome | None:
         """How the writing ended; None where the reply is left to another process."""
         writing = self._writing
         if writing is None:
@@ -177,7 +203,7 @@ class Turn:
             return Outcome(state, "", error="failed" if error else "")
         return self._writer.outcome(state, "failed" if error else "")
 
-    async def _save(self, opened: _Open) -> None:
+    async def _save(self, opened: _Opened) -> None:
         """Keeps the text every half second; a reply that is no longer ours ends here."""
         saved = ""
         while True:
@@ -194,7 +220,7 @@ class Turn:
             if not ours:
                 self.cut_off("lost")
 
-    async def _finish(self, opened: _Open, outcome: Outcome) -> bool:
+    async def _finish(self, opened: _Opened, outcome: Outcome) -> bool:
         finished = await self._stored(opened, outcome)
         if finished is None:
             return False
@@ -213,7 +239,7 @@ class Turn:
         await live.tell(self.conversation, [m.as_frame() for m in finished.changed])
         return finished.awaits and finished.conversation.state == Conversation.State.OPEN
 
-    async def _stored(self, opened: _Open, outcome: Outcome) -> Finished | None:
+    async def _stored(self, opened: _Opened, outcome: Outcome) -> Finished | None:
         """Stores the end, for as long as the lease can last while the database is away."""
         until = time.monotonic() + settings.CHAT_LEASE
         while True:
@@ -225,7 +251,7 @@ class Turn:
                     return None
                 await asyncio.sleep(0.5)
 
-    async def _release(self, opened: _Open, text: str) -> None:
+    async def _release(self, opened: _Opened, text: str) -> None:
         """Leaves the reply, with what is there, to whoever comes first."""
         if text:
             await query(replies.save, **opened.row, text=text)
@@ -252,7 +278,9 @@ class Turn:
 running: dict[uuid.UUID, Turn] = {}  # by conversation
 _models: dict[str, LLM] = {}
 _loop: asyncio.AbstractEventLoop | None = None
+_told_health = ""
 draining = False
+TELLING = 2.0  # seconds that sockets are told of a stop, at most, before it goes on
 
 
 # --- What a visitor does ------------------------------------------------------------------------
@@ -310,40 +338,35 @@ async def regenerate(*, conversation: uuid.UUID, message: str, attempt: int) -> 
 
 
 async def stop(*, conversation: uuid.UUID, message: str) -> None:
-    owner = await query(replies.stop, conversation=conversation, message=message)
-    await _end_reply(owner, conversation, "stop")
+    reply = await query(replies.stop, conversation=conversation, message=message)
+    if reply is not None:
+        await _end_reply(reply, conversation, "stop")
 
 
-async def restart(conversation: conversations.Talk) -> None:
-    """Ends the conversation, if anything was said in it; its open reply first."""
-    if conversation.row is None:
-        return
-    for _ in range(40):  # two seconds: then whoever takes the reply over ends it
-        reply = await query(_open_reply, conversation.id)
-        if reply is None:
-            break
-        await _end_reply(reply.owner, conversation.id, "stop")
-        await asyncio.sleep(0.05)
-    await query(conversations.close, conversation.id)
-    await live.state_changed(conversation.id)
+async def restart(conversation: uuid.UUID) -> None:
+    """Ends a conversation, its open reply too, and tells every socket of the visitor."""
+    reply = await query(replies.restart, conversation)
+    if reply is not None:
+        await _end_reply(reply, conversation, "stop")
+        for _ in range(40):  # two seconds: then whoever takes it over ends it
+            if not await query(replies.is_open, reply.reply):
+                break
+            await asyncio.sleep(0.05)
+    await live.state_changed(conversation)
 
 
-def _open_reply(conversation: uuid.UUID) -> Message | None:
-    return Message.objects.open().filter(conversation_id=conversation).first()
+async def _end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
+    """Has an open reply ended by the process that writes it.
 
-
-async def _end_reply(owner: str, conversation: uuid.UUID, reason: str) -> None:
-    """Has an open reply ended by the process that writes it, and waits for it if that is us.
-
-    A process that ends its reply then answers whatever the visitor has said meanwhile.
+    That process then answers whatever the visitor has said meanwhile.
     """
-    turn = running.get(conversation)
-    if turn is not None and owner == live.name:
-        turn.cut_off(reason)
-        await turn.done.wait()
-    elif owner and owner != live.name:
-        event = {"type": "end", "conversation": conversation.hex, "reason": reason}
-        await live.ask(owner, event)
+    if reply.owner == live.name:
+        turn = running.get(conversation)
+        if turn is not None:
+            turn.end(reply.reply, reply.attempt, reason)
+        return
+    event = {"type": "end", "conversation": conversation.hex, "reason": reason}
+    await live.ask(reply.owner, {**event, "reply": reply.reply.hex, "attempt": reply.attempt})
 
 
 async def _heard(event: Mapping[str, Any]) -> None:
@@ -351,7 +374,7 @@ async def _heard(event: Mapping[str, Any]) -> None:
     if event["type"] == "end":
         turn = running.get(uuid.UUID(event["conversation"]))
         if turn is not None:
-            turn.cut_off(event["reason"])
+            turn.end(uuid.UUID(event["reply"]), event["attempt"], event["reason"])
     elif event["type"] == "sweep":
         await sweep()
 
@@ -381,11 +404,12 @@ def model_health() -> dict[str, str]:
 
 async def startup() -> None:
     """Builds what every turn needs, once a process: by the lifespan, or else at the first use."""
-    global _loop, draining
+    global _loop, _told_health, draining
     loop = asyncio.get_running_loop()
     if _loop is loop:
         return
     _loop, draining = loop, False
+    _told_health = model_health()["status"]
     for name in (settings.CHAT_BACKEND, "guided"):
         _models[name] = load_llm(name)
     live.on_event = _heard
@@ -399,19 +423,33 @@ async def startup() -> None:
 
 
 def _drain_on_sigterm(loop: asyncio.AbstractEventLoop) -> None:
-    """Lets go of the replies at once; the server waits for its connections before it says so."""
+    """Lets go of the replies at once, and tells the sockets before the server closes them."""
     for number in (signal.SIGTERM, signal.SIGINT):
         previous = signal.getsignal(number)
 
         def handler(number: int, frame: Any, previous: Any = previous) -> None:
-            loop.call_soon_threadsafe(lambda: live.spawn(drain()))
-            if callable(previous):
+            if draining:  # asked a second time
                 previous(number, frame)
+            else:
+                loop.call_soon_threadsafe(lambda: live.spawn(_leave(previous, number)))
 
+        if not callable(previous):
+            return
         try:
             signal.signal(number, handler)
         except ValueError:  # not the main thread: the lifespan drains then
             return
+
+
+async def _leave(server: Any, number: int) -> None:
+    try:
+        async with asyncio.timeout(TELLING):
+            await drain()
+            await live.tell_all()
+    except Exception as error:
+        logger.warning("left in a hurry", extra={"error": type(error).__name__})
+    finally:
+        server(number, None)
 
 
 async def drain() -> None:
@@ -439,21 +477,34 @@ async def shutdown() -> None:
 
 async def sweep() -> None:
     """Goes on with what a process that is gone has left behind."""
-    if draining:
-        return
     left, unanswered = await query(replies.orphans)
-    for reply in left:
-        taken = await query(replies.take_over, reply, live.name)
-        if isinstance(taken, Claim):
-            logger.info("reply taken over", extra={"reply": str(reply)})
-            live.spawn(Turn(taken.conversation.id).run(taken))
-        elif isinstance(taken, Finished):
-            shapes = [message.as_frame() for message in taken.changed]
-            await live.tell(taken.conversation.id, shapes)
-            if taken.awaits:
-                live.spawn(answer(taken.conversation.id))
+    while left and not draining:
+        for reply in left:
+            await _take_over(reply)
+        left, unanswered = await query(replies.orphans)
     for conversation in unanswered:
         live.spawn(answer(conversation))
+
+
+async def _take_over(reply: uuid.UUID) -> None:
+    taken = await query(replies.take_over, reply, live.name)
+    if isinstance(taken, Claim):
+        logger.info("reply taken over", extra={"reply": str(reply)})
+        live.spawn(Turn(taken.conversation.id).run(taken))
+    elif isinstance(taken, Finished):
+        conversation = taken.conversation.id
+        await live.tell(conversation, [message.as_frame() for message in taken.changed])
+        if taken.awaits:
+            live.spawn(answer(conversation))
+
+
+async def _tell_health() -> None:
+    """The state of every socket follows the model's."""
+    global _told_health
+    health = model_health()["status"]
+    if health != _told_health:
+        _told_health = health
+        await live.tell_all()
 
 
 async def _renew() -> None:
@@ -461,6 +512,7 @@ async def _renew() -> None:
     if mine:
         await query(replies.renew, mine, live.name)
     live.typing_again()
+    await _tell_health()
 
 
 async def _mail() -> None:

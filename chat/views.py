@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
@@ -22,6 +23,7 @@ from voice.speech import segments
 
 logger = logging.getLogger(__name__)
 
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 
@@ -153,7 +155,7 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 
 
 def _site(key: str) -> Site | None:
-    if "\x00" in key:
+    if not _KEY.fullmatch(key):
         return None
     sites = Site.objects.select_related("persona__published")
     return sites.filter(key=key, enabled=True).first()
@@ -275,8 +277,11 @@ async def _talk(request: HttpRequest) -> conversations.Talk:
 # --- Health -------------------------------------------------------------------------------------
 
 
+@csrf_exempt
 async def health(request: HttpRequest) -> HttpResponse:
     """Whether the product can serve, and what of it is not well. No paid call, no secret."""
+    if request.method not in ("GET", "HEAD"):
+        return _not_allowed("GET")
     await turns.startup()
     database, layer = await asyncio.gather(_database_health(), _layer_health())
     checks = {
@@ -315,6 +320,7 @@ async def _layer_health() -> dict[str, str]:
     return {"status": "degraded", "detail": "Redis does not answer"}
 
 
+@csrf_exempt
 def unknown(request: HttpRequest) -> HttpResponse:
     """Every other address under /api/."""
     return Problem(404, "not_found", _("There is nothing here.")).response()

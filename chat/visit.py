@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from chat import conversations, limits, turns, wire
 from chat.conversations import Refused
 from chat.database import query
+from chat.languages import spoken
 from chat.live import live
 from chat.models import Site
 from chat.reading import Reader
@@ -38,7 +39,7 @@ class Visit:
     async def begin(self, frame: wire.Connect) -> None:
         self._page, self._locale = frame.page, frame.locale
         # For this socket's task, and so for all the words it is told.
-        activate((self._locale or self._site.language).replace("_", "-").lower())
+        activate(spoken(self._locale, self._site.language))
         await self._reader.show(frame.rev, epoch=frame.epoch)
 
     async def take(self, frame: wire.Frame) -> None:
@@ -132,7 +133,7 @@ class Visit:
         if talk.row is None:
             await self._reader.show(0)
         else:
-            await turns.restart(talk)
+            await turns.restart(talk.id)
 
     async def _status(self, frame: wire.Status) -> None:
         await self._reader.show(frame.rev, frame.conversation or str(self._talk), frame.epoch)

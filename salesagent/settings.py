@@ -250,7 +250,7 @@ CHAT_REPLY_DEADLINE = env.float("CHAT_REPLY_DEADLINE", 70.0)
 CHAT_SAVE_INTERVAL = env.float("CHAT_SAVE_INTERVAL", 0.4)
 CHAT_LEASE = env.float("CHAT_LEASE", 15.0)
 CHAT_LEASE_RENEWAL = env.float("CHAT_LEASE_RENEWAL", 5.0)
-CHAT_SWEEP_INTERVAL = env.float("CHAT_SWEEP_INTERVAL", 3.0)
+CHAT_SWEEP_INTERVAL = env.float("CHAT_SWEEP_INTERVAL", 2.0)
 CHAT_DRAIN_TIMEOUT = env.float("CHAT_DRAIN_TIMEOUT", 15.0)
 
 # --- Times of a socket, in seconds --------------------------------------------------------------

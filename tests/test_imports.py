@@ -42,7 +42,7 @@ CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages"},
     "apps": {"checks", "rights", "database"},
     "consumers": DOOR | {"reading", "visit"},
-    "visit": DOOR | {"reading"},
+    "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
     "views": DOOR | {"pages"},
     "pages": DOOR,
@@ -50,7 +50,7 @@ CHAT: dict[str, set[str]] = {
     "notices": STORED,
     "turns": WRITING | {"writing", "notices"},
     "writing": WRITING,
-    "replies": {"models", "conversations"},
+    "replies": {"models", "conversations", "languages"},
     "prompts": {"models", "personas", "context", "llm"},
     "knowing": {"models", "database"},
     "conversations": {"models", "wire"},  # wire: how much fits into one frame
@@ -58,7 +58,7 @@ CHAT: dict[str, set[str]] = {
     "limits": {"models"},
     "origins": {"models"},
     "rights": {"models"},
-    "checks": {"models"},
+    "checks": {"models", "llm"},  # llm: the prices a setting states
     "tools": {"llm"},
     "demo": {"models", "personas"},
     "staff": {"models", "rights"},

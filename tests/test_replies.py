@@ -8,7 +8,7 @@ from django.utils import timezone
 from chat import conversations, replies
 from chat.conversations import Refused
 from chat.models import Message
-from chat.replies import Blocked, Claim, Finished
+from chat.replies import Claim, Finished, Open
 from tests.base import ME, OTHER, Talker, check_numbers, finish, make_site
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_nothing_to_claim_once_a_person_has_taken_over(visitor):
 def test_claim_waits_for_an_open_reply_to_end(visitor):
     claim = visitor.claimed()
     visitor.says("And in oak?")
-    assert replies.claim(visitor.row().id, OTHER) == Blocked(claim.reply.id, ME)
+    assert replies.claim(visitor.row().id, OTHER) == Open(claim.reply.id, 1, ME)
     ended = finish(claim, "It co", Message.State.INTERRUPTED)
     assert (ended.state, ended.text) == ("interrupted", "It co")
     assert visitor.claimed(OTHER).reply.seq == ended.seq + 2
@@ -124,7 +124,8 @@ def test_take_over_ends_a_reply_that_nobody_waits_for(visitor):
 
 def test_take_over_respects_a_stop(visitor):
     reply = visitor.claimed().reply
-    assert replies.stop(conversation=visitor.row().id, message=str(reply.id)) == ME
+    stopped = replies.stop(conversation=visitor.row().id, message=str(reply.id))
+    assert stopped == Open(reply.id, 1, ME)
     expire(reply)
     taken = replies.take_over(reply.id, OTHER)
     assert isinstance(taken, Finished)
@@ -196,7 +197,7 @@ def test_regenerate_only_of_the_last_reply(visitor):
 
 def test_stopping_what_has_ended_does_nothing(visitor):
     reply = visitor.gets("One")
-    assert replies.stop(conversation=visitor.row().id, message=str(reply.id)) == ""
+    assert replies.stop(conversation=visitor.row().id, message=str(reply.id)) is None
 
 
 def test_stopping_ones_own_words_is_not_allowed(visitor):
@@ -218,3 +219,30 @@ def test_costs_of_attempts_add_up(visitor):
     reply = visitor.gets("One", figures={"cost": 2})
     finish(regenerate(visitor, reply, 1), "Two", figures={"cost": 3})
     assert visitor.messages()[-1].cost == 5
+
+
+def test_a_reply_that_its_owner_does_not_write_is_an_orphan_to_it(visitor):
+    forgotten = visitor.claimed().reply
+    visitor.says("And in oak?")
+    assert replies.claim(visitor.row().id, ME, [forgotten.id]) == Open(forgotten.id, 1, ME)
+    claim = visitor.claimed()
+    assert [message.id for message in claim.ended] == [forgotten.id]
+
+
+def test_a_lease_does_not_outlive_the_deadline(visitor, settings):
+    reply = visitor.claimed().reply
+    Message.objects.update(deadline=timezone.now() + timedelta(seconds=1))
+    replies.renew([reply.id], ME)
+    reply.refresh_from_db()
+    assert reply.lease_until < timezone.now() + timedelta(seconds=settings.CHAT_LEASE / 2)
+
+
+def test_restart_closes_and_names_the_open_reply_in_one_step(visitor):
+    reply = visitor.claimed().reply
+    assert replies.restart(visitor.row().id) == Open(reply.id, 1, ME)
+    assert conversations.Conversation.objects.get().state == "closed"
+    ended = replies.finish(
+        reply=reply.id, attempt=1, owner=ME, outcome=replies.Outcome(Message.State.INTERRUPTED, "")
+    )
+    assert ended is not None
+    assert not ended.awaits
