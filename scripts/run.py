@@ -19,20 +19,38 @@ def web_command() -> str:
     return next(line.partition(":")[2].strip() for line in lines if line.startswith("web:"))
 
 
+def require_sound_settings() -> None:
+    """Ends with what is wrong in `.env` or the environment, before anything is made."""
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup()
+    except (ImproperlyConfigured, ValueError) as error:
+        sys.exit(f"A setting cannot be read, from .env or the environment: {error}")
+    from chat import checks
+
+    refusals = checks.refusals()
+    if refusals:
+        reasons = "\n".join(f"  {refusal.msg}\n    {refusal.hint}" for refusal in refusals)
+        sys.exit(f"These settings, from .env or the environment, cannot be served with:\n{reasons}")
+
+
 def prepare() -> str:
     """Migrates and seeds; the words that tell how staff log in."""
-    import django
-    from django.core.management import call_command
-
-    print("Preparing the database and the demo ...", flush=True)
-    django.setup()
-    logging.disable(logging.INFO)  # the server's log is not what a newcomer looks for here
     from django.conf import settings
     from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+    from django.db import OperationalError
 
-    call_command("migrate", interactive=False, verbosity=0)
+    print("Preparing the database and the demo ...", flush=True)
+    logging.disable(logging.INFO)  # the server's log is not what a newcomer looks for here
     password = os.environ.get("DEMO_STAFF_PASSWORD", "")  # settings have read .env
-    call_command("seed_demo", *(["--password", password] if password else []))
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("seed_demo", *(["--password", password] if password else []))
+    except OperationalError as error:
+        sys.exit(f"The database that DATABASE_URL names does not answer: {error}")
     if not settings.DEBUG:
         print("Collecting static files, since DEBUG is off ...", flush=True)
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -45,9 +63,6 @@ def prepare() -> str:
 def serve() -> int:
     """Runs the server until it ends; 0 where it ended because it was told to."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    server = subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {web_command()}"], env={**os.environ, "PATH": path, "PORT": PORT}
-    )
     told = []
 
     def pass_on(number: int, _: object) -> None:
@@ -55,6 +70,9 @@ def serve() -> int:
         if number == signal.SIGTERM:  # a terminal's Ctrl-C reaches the server by itself
             server.send_signal(number)
 
+    server = subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {web_command()}"], env={**os.environ, "PATH": path, "PORT": PORT}
+    )
     signal.signal(signal.SIGINT, pass_on)
     signal.signal(signal.SIGTERM, pass_on)
     code = server.wait()
@@ -65,6 +83,7 @@ def serve() -> int:
 
 
 def main() -> int:
+    require_sound_settings()
     login = prepare()
     here = f"http://localhost:{PORT}"
     print(

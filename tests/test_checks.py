@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -38,9 +39,14 @@ def deploy_check(**changes: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_whole_production_environment_is_clean() -> None:
+def test_a_whole_production_environment_is_clean(collected: None) -> None:
     done = deploy_check()
     assert done.returncode == 0, done.stderr
+
+
+def test_static_files_that_were_not_collected_are_named(settings: Settings, tmp_path: Path) -> None:
+    settings.STATIC_ROOT = tmp_path
+    assert "chat.W010" in {message.id for message in checks.production()}
 
 
 def test_everything_missing_is_named_at_once() -> None:
@@ -82,6 +88,12 @@ def test_everything_missing_is_named_at_once() -> None:
         ("VOICE_BACKEND", "loud", "chat.E010"),
         ("KNOWLEDGE_EMBEDDINGS", "magic", "chat.E011"),
         ("KNOWLEDGE_EMBEDDINGS", "endpoint", "chat.E012"),
+        ("REDIS_URL", "localhost:6379", "chat.E013"),
+        ("CHAT_REDIS_CERTIFICATE", "nobody", "chat.E014"),
+        ("CHAT_PROVIDER", "parrot", "chat.E015"),
+        ("CHAT_PRICES", '{"gpt-6-luna": 3}', "chat.E016"),
+        ("CHAT_SCRIPT", "/nowhere/script.json", "chat.E017"),
+        ("CHAT_LEASE_RENEWAL", 15.0, "chat.E018"),
     ],
 )
 def test_a_dangerous_setting_stops_the_start(

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.django_db
 
 GIVEN = {
     "chat.view_conversation",
+    "chat.change_conversation",  # to close one
     "chat.view_message",
     "chat.view_visitor",
     "chat.view_site",

@@ -105,3 +105,27 @@ def test_without_a_python_it_says_which_is_needed(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "Python 3.11 or newer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("CHAT_BACKEND", "parrot"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite3"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_words(
+    development: dict[str, str], setting: str, value: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/run.py"],
+        cwd=ROOT,
+        env={**development, setting: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert setting in done.stderr
+    assert "Traceback" not in done.stderr

@@ -69,7 +69,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
-    list_display = ("changed", "last_line", "condition", "leads", "size", "who", "site")
+    list_display = ("changed", "last_line", "condition", "leads", "size", "site")
     list_display_links = ("changed", "last_line")
     list_filter = (
         ("site", RelatedDropdownFilter),
@@ -127,10 +127,6 @@ class ConversationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("messages"), ordering="last_seq")
     def size(self, row: Conversation) -> int:
         return row.last_seq
-
-    @admin.display(description=_("visitor"))
-    def who(self, row: Conversation) -> str:
-        return str(row.visitor_id)[:8]
 
     def get_urls(self) -> list[URLPattern]:
         close = self.admin_site.admin_view(require_POST(self.close_view))

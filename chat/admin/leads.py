@@ -1,10 +1,13 @@
 """Leads: who is worth a call, and in which words they said so."""
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -23,7 +26,7 @@ class CreatedPeriod(Period):
 class LeadAdmin(ModelAdmin):
     """The values are the visitor's and stay as they said them; the note is staff's own."""
 
-    list_display = ("who", "email", "phone", "company", "said", "came", "talk")
+    list_display = ("who", "write_to", "call", "company", "said", "came", "talk")
     list_display_links = ("who",)
     list_filter = (("site", RelatedDropdownFilter), CreatedPeriod)
     list_per_page = 50
@@ -33,14 +36,14 @@ class LeadAdmin(ModelAdmin):
     search_fields = ("name", "email", "phone", "company")
     search_help_text = _("Name, e-mail, phone or company")
     fieldsets = (
-        (None, {"fields": (("name", "company"), ("email", "phone"), "note")}),
+        (None, {"fields": (("name", "company"), ("write_to", "call"), "note")}),
         (_("Where it comes from"), {"fields": ("own_words", "talk", "site", "created", "mailed")}),
     )
     readonly_fields = (
         "name",
         "company",
-        "email",
-        "phone",
+        "write_to",
+        "call",
         "own_words",
         "talk",
         "site",
@@ -62,6 +65,14 @@ class LeadAdmin(ModelAdmin):
     def who(self, lead: Lead) -> str:
         return str(lead)
 
+    @admin.display(description=_("e-mail"), ordering="email")
+    def write_to(self, lead: Lead) -> SafeString | str:
+        return contact("mailto", quote(lead.email, safe="@+"), lead.email)
+
+    @admin.display(description=_("phone"), ordering="phone")
+    def call(self, lead: Lead) -> SafeString | str:
+        return contact("tel", re.sub(r"[^+\d]", "", lead.phone), lead.phone)
+
     @admin.display(description=_("since"), ordering="created")
     def came(self, lead: Lead) -> str:
         return moment(lead.created)
@@ -78,3 +89,10 @@ class LeadAdmin(ModelAdmin):
     def talk(self, lead: Lead) -> SafeString:
         view = "admin:chat_conversation_change"
         return link_to(view, lead.conversation_id, _("Read it"))
+
+
+def contact(scheme: str, address: str, text: str) -> SafeString | str:
+    """A link that writes or calls; nothing but the admin's dash where there is no address."""
+    if not text:
+        return ""
+    return format_html('<a class="desk-link" href="{}:{}">{}</a>', scheme, address, text)

@@ -31,6 +31,7 @@ from chat.models import Persona, PersonaVersion
 
 SAID = ("agent_name", "avatar", "instructions", "model", "temperature", "reply_tokens")
 VERSIONS_SHOWN = 100
+PUBLISH = "chat_persona_save_and_publish"  # the button's name in the form
 
 
 class PersonaForm(forms.ModelForm):
@@ -135,7 +136,7 @@ class PersonaAdmin(ModelAdmin):
         # `name` alone: `published` belongs to `personas.publish`, and may have moved meanwhile.
         obj.save(update_fields=["name"] if change else None)
         self._save_version(request, obj, form)
-        if "chat_persona_save_and_publish" in request.POST:
+        if PUBLISH in request.POST:
             self.save_and_publish(request, obj)
 
     def _save_version(self, request: HttpRequest, persona: Persona, form: PersonaForm) -> None:
@@ -144,6 +145,8 @@ class PersonaAdmin(ModelAdmin):
         )
         if version == form.newest:
             line = _("Saved. The agent's words are as before: version %(number)s.")
+        elif PUBLISH in request.POST:
+            return  # that says it
         else:
             line = _("Version %(number)s is written. It speaks once it is published.")
         messages.info(request, line % {"number": version.number})

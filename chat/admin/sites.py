@@ -12,6 +12,7 @@ from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import (
@@ -20,6 +21,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from chat.admin.desk import as_written
 from chat.models import Site
 
 ACCENT = "#0f766e"
@@ -176,11 +178,13 @@ class SiteAdmin(ModelAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        # Who may only look sees model fields; the form's own have nothing to show there.
-        return [
-            (title, {"fields": [part for part in flat(options["fields"]) if part != "accent"]})
+        # Who may only look sees no form: in place of its own fields, what they would say.
+        instead = {"suggestions": "asked_first", "accent": "", "language": "spoken"}
+        seen = [
+            (title, [instead.get(name, name) for name in flat(options["fields"])])
             for title, options in fieldsets
         ]
+        return [(title, {"fields": list(filter(None, names))}) for title, names in seen]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
@@ -191,6 +195,14 @@ class SiteAdmin(ModelAdmin):
             base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
             context["script_tag"] = script_tag(site, base)
         return super().render_change_form(request, context, *args, **more)
+
+    @admin.display(description=_("suggestions"))
+    def asked_first(self, site: Site) -> SafeString:
+        return as_written("\n".join(map(str, site.suggestions)))
+
+    @admin.display(description=_("language"))
+    def spoken(self, site: Site) -> str:
+        return dict(languages(site.language))[site.language]
 
     @admin.display(description=_("enabled"), boolean=True, ordering="enabled")
     def on(self, site: Site) -> bool:

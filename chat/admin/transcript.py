@@ -1,16 +1,20 @@
 """A conversation as lines to read: who spoke, when, and what a reply took."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from chat.models import Conversation, Message
 
 NEWEST = 500
+BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Line:
 
     message: Message
     speaker: str
+    words: str
     sources: list[tuple[str, str]]  # title, address or nothing
     earlier: list[str]
     details: list[str]
@@ -43,9 +48,11 @@ def transcript(conversation: Conversation) -> Transcript:
     )
     found = list(newest)
     shown = found[:NEWEST][::-1]
+    agents = (each.persona_version.agent_name for each in shown if each.persona_version)
+    agent = next(agents, "") or _("Agent")
     costs = [message.cost for message in shown if message.cost is not None]
     return Transcript(
-        lines=[line(message) for message in shown],
+        lines=[line(message, agent) for message in shown],
         cut=len(found) > NEWEST,
         replies=sum(message.role == Message.Role.AGENT for message in shown),
         cost=sum(costs, Decimal(0)) if costs else None,
@@ -53,10 +60,11 @@ def transcript(conversation: Conversation) -> Transcript:
     )
 
 
-def line(message: Message) -> Line:
+def line(message: Message, agent: str) -> Line:
     return Line(
         message=message,
-        speaker=speaker(message),
+        speaker=speaker(message, agent),
+        words=emphasised(message.text) if message.role == Message.Role.AGENT else message.text,
         sources=[source(each) for each in _entries(message.sources)],
         earlier=[_text(each) for each in _entries(message.earlier)],
         details=[text for text in details(message) if text],
@@ -64,13 +72,21 @@ def line(message: Message) -> Line:
     )
 
 
-def speaker(message: Message) -> str:
+def speaker(message: Message, agent: str) -> str:
+    """`agent` is who spoke first: the greeting stands there before any version answers."""
     version = message.persona_version
     if message.role == Message.Role.AGENT:
-        return version.agent_name if version else _("Agent")
+        return version.agent_name if version else agent
     if message.role == Message.Role.STAFF:
         return message.name or (str(message.author) if message.author else _("Staff"))
     return _("Visitor") if message.role == Message.Role.VISITOR else _("Notice")
+
+
+def emphasised(text: str) -> SafeString:
+    """The agent's `**bold**` as the widget shows it; everything escaped."""
+    parts = BOLD.split(text)
+    pieces = (format_html("<strong>{}</strong>", p) if n % 2 else p for n, p in enumerate(parts))
+    return format_html_join("", "{}", ((piece,) for piece in pieces))
 
 
 def details(message: Message) -> Iterable[str]:

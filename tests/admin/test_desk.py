@@ -56,6 +56,13 @@ def test_staff_may_look_at_a_site_and_not_change_it(staff: Client, site: Site) -
     assert staff.post(path, {"name": "Mine"}).status_code == 403
 
 
+def test_who_may_only_look_at_a_site_reads_it_in_words(staff: Client, site: Site) -> None:
+    Site.objects.filter(pk=site.pk).update(suggestions=["Prices?", "<b>?"], language="de")
+    text = page(staff, "chat_site_change", site.pk)
+    assert "Prices?\n&lt;b&gt;?" in text
+    assert "Deutsch" in text
+
+
 def test_login_leads_to_the_admin(client: Client) -> None:
     User.objects.create_superuser("root", password="secret")
     page(client, "login")

@@ -32,6 +32,16 @@ def test_a_lead_shows_words_and_conversation(staff: Client, lead: Lead) -> None:
     assert reverse("admin:chat_conversation_change", args=[lead.conversation_id]) in text
 
 
+def test_a_lead_is_one_click_from_a_mail_and_a_call(staff: Client, lead: Lead) -> None:
+    Lead.objects.filter(pk=lead.pk).update(email="ada+x@visitor.example", phone="+49 (170) 55 50")
+    for text in (
+        page(staff, "chat_lead_change", lead.pk),
+        page(staff, "chat_lead_changelist"),
+    ):
+        assert 'href="mailto:ada+x@visitor.example"' in text
+        assert 'href="tel:+491705550"' in text
+
+
 def test_staff_change_a_leads_note_and_nothing_else(staff: Client, lead: Lead) -> None:
     path = reverse("admin:chat_lead_change", args=[lead.pk])
     staff.post(path, {"note": "Called her", "name": "Eve", "email": "eve@x.example"})

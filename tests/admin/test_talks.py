@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -141,6 +141,26 @@ def test_a_transcript_tells_who_said_what_and_what_it_took(staff: Client, site: 
         assert part in text
 
 
+def test_bold_words_of_the_agent_are_bold_and_escaped(staff: Client, site: Site) -> None:
+    row = talk(site, "**mine** stays")
+    reply(row, text="It costs **€5 <b>**, 2 ** 3.")
+    text = transcript(staff, row)
+    assert "It costs <strong>€5 &lt;b&gt;</strong>, 2 ** 3." in text
+    assert "**mine** stays" in text
+
+
+def test_the_greeting_is_said_by_who_speaks_next(staff: Client, site: Site) -> None:
+    Site.objects.filter(pk=site.pk).update(greeting="Welcome to Acme!")
+    site.refresh_from_db()
+    row = talk(site, "hello")
+    Message.objects.filter(conversation=row, reply_to__isnull=False).update(
+        persona_version=PersonaVersion.objects.get()
+    )
+    text = transcript(staff, row)
+    assert "Welcome to Acme!" in text
+    assert "<bdi>Agent</bdi>" not in text
+
+
 def test_a_failed_reply_shows_its_error(staff: Client, site: Site) -> None:
     row = talk(site, "hello")
     reply(row, state="failed", error_code="model_failed", error_text="It broke off.")
@@ -261,11 +281,26 @@ def test_a_user_without_the_right_reads_nothing(client: Client, site: Site) -> N
     assert client.get(path).status_code == 403
 
 
-def test_closing_needs_the_right_and_a_post(staff: Client, root: Client, site: Site) -> None:
+def test_closing_needs_the_right_and_a_post(staff: Client, site: Site) -> None:
     row = talk(site, "hello")
     path = reverse("admin:chat_conversation_close", args=[row.pk])
-    assert staff.post(path).status_code == 403
-    assert root.get(path).status_code == 405
-    root.post(path)
+    reader, temp = Client(), User.objects.create_user("temp", is_staff=True)
+    temp.user_permissions.add(Permission.objects.get(codename="view_conversation"))
+    reader.force_login(temp)
+    assert "Close conversation" not in transcript(reader, row)
+    assert reader.post(path).status_code == 403
+    assert staff.get(path).status_code == 405
     row.refresh_from_db()
-    assert row.state == Conversation.State.CLOSED
+    assert row.state == Conversation.State.OPEN
+
+
+def test_sales_staff_close_what_is_settled_and_nobody_waits_any_more(
+    staff: Client, site: Site
+) -> None:
+    row = talk(site, "A person, please!")
+    Conversation.objects.filter(pk=row.pk).update(waiting_since=timezone.now())
+    assert "Close conversation" in transcript(staff, row)
+    staff.post(reverse("admin:chat_conversation_close", args=[row.pk]))
+    row.refresh_from_db()
+    assert (row.state, row.waiting_since) == (Conversation.State.CLOSED, None)
+    assert "Close conversation" not in transcript(staff, row)
