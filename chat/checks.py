@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
+from chat import limits
 from chat.llm import prices
 
 BACKENDS = ("completions", "guided", "scripted")
@@ -177,6 +178,18 @@ def leases() -> Iterator[CheckMessage]:
         )
 
 
+def rates() -> Iterator[CheckMessage]:
+    limits.rates.cache_clear()
+    try:
+        limits.rates()
+    except ValueError as error:
+        yield Error(
+            str(error),
+            hint="Write each as a number and a time, separated by semicolons.",
+            id="chat.E019",
+        )
+
+
 DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     secrets,
     hosts,
@@ -187,6 +200,7 @@ DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     redis,
     model,
     leases,
+    rates,
 )
 
 

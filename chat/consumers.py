@@ -11,7 +11,7 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from chat import limits, origins, tokens, turns, wire
+from chat import limits, origins, process, tokens, wire
 from chat.database import query
 from chat.live import live
 from chat.models import Site
@@ -49,7 +49,7 @@ class ChatConsumer(AsyncConsumer):
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def websocket_connect(self, message: Mapping[str, Any]) -> None:
-        await turns.startup()
+        await process.startup()
         self.address = (self.scope.get("client") or ("",))[0]
         self.socket = Socket(self.send, self._catch_up)
         await self.send({"type": "websocket.accept"})

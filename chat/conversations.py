@@ -163,6 +163,8 @@ def _receive(
     if conversation is None:
         following = current(visitor_id, conversation_id).id
         conversation = _begin(site, visitor_id, following, page, locale)
+    if not conversation.site.enabled:  # by now: the caller's is as old as its socket
+        raise Refused("not_allowed", _("The chat is closed."))
     now = timezone.now()
     added = []
     greeting = conversation.site.greeting

@@ -1,5 +1,6 @@
 """The chat's way from the event loop to the database: a few threads of its own."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -10,6 +11,8 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+HANGS = 1.0  # seconds: a database that takes longer to fail would only do so again
 
 _chat = ThreadPoolExecutor(settings.CHAT_DATABASE_THREADS, thread_name_prefix="chat")
 _search = ThreadPoolExecutor(2, thread_name_prefix="search")
@@ -54,9 +57,12 @@ def close_after_request(**_: Any) -> None:
 
 def _twice(function: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        started = time.monotonic()
         try:
             return function(*args, **kwargs)
         except (OperationalError, InterfaceError):
+            if time.monotonic() - started > HANGS:
+                raise
             connection.close()
             return function(*args, **kwargs)
 

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import time
 from collections import Counter
+from functools import cache
 
 from django.conf import settings
 from limits import RateLimitItem, parse_many
@@ -13,16 +14,24 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 logger = logging.getLogger(__name__)
 
-_RATES: dict[str, list[RateLimitItem]] = {
-    "visitor": parse_many(settings.CHAT_RATE_VISITOR),
-    "address": parse_many(settings.CHAT_RATE_ADDRESS),
-    "init": parse_many(settings.CHAT_RATE_INIT),
-}
 PATIENCE = 0.5  # seconds for Redis to answer
 SILENCE = 10.0  # seconds in which it is not asked again after it did not
 _silent_until = 0.0
 _limiter: SlidingWindowCounterRateLimiter | None = None
 _sockets: Counter[str] = Counter()  # open ones of this process, by address
+
+
+@cache
+def rates() -> dict[str, list[RateLimitItem]]:
+    """The rates of the settings; raises ValueError naming the variable that makes no sense."""
+    found = {}
+    for kind in ("visitor", "address", "init"):
+        name = f"CHAT_RATE_{kind.upper()}"
+        try:
+            found[kind] = parse_many(getattr(settings, name))
+        except ValueError:
+            raise ValueError(f'{name} is no list of rates like "30/minute; 300/hour".') from None
+    return found
 
 
 def _storage() -> Storage:
@@ -65,7 +74,7 @@ async def _wait(kind: str, key: str) -> int:
     global _limiter
     if _limiter is None:
         _limiter = SlidingWindowCounterRateLimiter(_storage())
-    for rate in _RATES[kind]:
+    for rate in rates()[kind]:
         if not await _limiter.hit(rate, kind, key):
             window = await _limiter.get_window_stats(rate, kind, key)
             return max(1, int(window.reset_time - time.time()) + 1)

@@ -1,6 +1,6 @@
 """What a socket is given to read: its `status`, and what it missed."""
 
-from chat import conversations, turns, wire
+from chat import backends, conversations, turns, wire
 from chat.conversations import Changes
 from chat.database import query
 from chat.live import live
@@ -83,4 +83,4 @@ def _state(conversation: str) -> wire.SocketState:
         return "closing"
     if conversation == "human":
         return "human"
-    return "limited" if turns.model_health()["status"] == "degraded" else "ready"
+    return "limited" if backends.health()["status"] == "degraded" else "ready"

@@ -1,29 +1,25 @@
-"""One reply, from question to last word: started, stopped, resumed, drained.
+"""One reply, from question to last word: started, stopped, written again.
 
-Callers say what the visitor did and return at once. Behind that stand the claim on the reply's row,
-timeouts, retries, the fallback, tools, saving, and the words for a failure (`writing.py`).
+Callers say what the visitor did and return at once. Behind that stand the claim on the reply's row
+and its saving; what is written, by whom, and what happens where that fails stands in `writing.py`.
 """
 
 import asyncio
 import logging
-import signal
 import time
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
-from chat import conversations, knowing, notices, prompts, replies, wire
-from chat.database import background, query
+from chat import backends, conversations, knowing, prompts, replies, wire
+from chat.database import query
 from chat.live import Stream, live
-from chat.llm import LLM
-from chat.llm.factory import load as load_llm
 from chat.models import Conversation, Message, Site
 from chat.replies import Claim, Finished, Open, Outcome
-from chat.writing import Writer, failures
+from chat.writing import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +120,7 @@ class Turn:
             mine = [turn.reply for turn in running.values() if turn.reply is not None]
             claimed = await query(replies.claim, self.conversation, live.name, mine)
             if isinstance(claimed, Open):
-                await _end_reply(claimed, self.conversation, "new words")
+                await end_reply(claimed, self.conversation, "new words")
             if not isinstance(claimed, Claim):
                 return False
             opened = await self._open(claimed)
@@ -156,7 +152,7 @@ class Turn:
             self._writer = Writer(
                 material=material,
                 searching=self._searching or knowing.Searching(row.site, row.locale),
-                models=models(),
+                models=backends.chain(),
                 line=self._line,
                 started=self._started,
             )
@@ -276,11 +272,7 @@ class Turn:
 
 
 running: dict[uuid.UUID, Turn] = {}  # by conversation
-_models: dict[str, LLM] = {}
-_loop: asyncio.AbstractEventLoop | None = None
-_told_health = ""
-draining = False
-TELLING = 2.0  # seconds that sockets are told of a stop, at most, before it goes on
+draining = False  # this process stops: messages are stored, replies begin elsewhere
 
 
 # --- What a visitor does ------------------------------------------------------------------------
@@ -340,14 +332,14 @@ async def regenerate(*, conversation: uuid.UUID, message: str, attempt: int) -> 
 async def stop(*, conversation: uuid.UUID, message: str) -> None:
     reply = await query(replies.stop, conversation=conversation, message=message)
     if reply is not None:
-        await _end_reply(reply, conversation, "stop")
+        await end_reply(reply, conversation, "stop")
 
 
 async def restart(conversation: uuid.UUID) -> None:
     """Ends a conversation, its open reply too, and tells every socket of the visitor."""
     reply = await query(replies.restart, conversation)
     if reply is not None:
-        await _end_reply(reply, conversation, "stop")
+        await end_reply(reply, conversation, "stop")
         for _ in range(40):  # two seconds: then whoever takes it over ends it
             if not await query(replies.is_open, reply.reply):
                 break
@@ -355,7 +347,7 @@ async def restart(conversation: uuid.UUID) -> None:
     await live.state_changed(conversation)
 
 
-async def _end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
+async def end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
     """Has an open reply ended by the process that writes it.
 
     That process then answers whatever the visitor has said meanwhile.
@@ -367,169 +359,3 @@ async def _end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
         return
     event = {"type": "end", "conversation": conversation.hex, "reason": reason}
     await live.ask(reply.owner, {**event, "reply": reply.reply.hex, "attempt": reply.attempt})
-
-
-async def _heard(event: Mapping[str, Any]) -> None:
-    """An event of another process that is for the turns of this one."""
-    if event["type"] == "end":
-        turn = running.get(uuid.UUID(event["conversation"]))
-        if turn is not None:
-            turn.end(uuid.UUID(event["reply"]), event["attempt"], event["reason"])
-    elif event["type"] == "sweep":
-        await sweep()
-
-
-# --- The process --------------------------------------------------------------------------------
-
-
-def models() -> Sequence[tuple[LLM, str]]:
-    """Who is asked, in this order, each with the model it is asked for ("": the persona's)."""
-    first = _models[settings.CHAT_BACKEND]
-    chain = [(first, ""), (first, "")]
-    if settings.CHAT_FALLBACK_MODEL and settings.CHAT_BACKEND == "completions":
-        chain.append((first, settings.CHAT_FALLBACK_MODEL))
-    if settings.CHAT_BACKEND != "guided":
-        chain.append((_models["guided"], ""))
-    return chain
-
-
-def model_health() -> dict[str, str]:
-    """How the last replies went, without asking anybody."""
-    if settings.CHAT_BACKEND == "guided":
-        return {"status": "off", "detail": "the guided seller answers"}
-    if failures.streak >= 3:
-        return {"status": "degraded", "detail": "the model fails; the guided seller answers"}
-    return {"status": "ok"}
-
-
-async def startup() -> None:
-    """Builds what every turn needs, once a process: by the lifespan, or else at the first use."""
-    global _loop, _told_health, draining
-    loop = asyncio.get_running_loop()
-    if _loop is loop:
-        return
-    _loop, draining = loop, False
-    _told_health = model_health()["status"]
-    for name in (settings.CHAT_BACKEND, "guided"):
-        _models[name] = load_llm(name)
-    live.on_event = _heard
-    await live.start()
-    live.spawn(background(knowing.warm))
-    live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
-    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
-    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
-    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
-    _drain_on_sigterm(loop)
-
-
-def _drain_on_sigterm(loop: asyncio.AbstractEventLoop) -> None:
-    """Lets go of the replies at once, and tells the sockets before the server closes them."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous = signal.getsignal(number)
-
-        def handler(number: int, frame: Any, previous: Any = previous) -> None:
-            if draining:  # asked a second time
-                previous(number, frame)
-            else:
-                loop.call_soon_threadsafe(lambda: live.spawn(_leave(previous, number)))
-
-        if not callable(previous):
-            return
-        try:
-            signal.signal(number, handler)
-        except ValueError:  # not the main thread: the lifespan drains then
-            return
-
-
-async def _leave(server: Any, number: int) -> None:
-    try:
-        async with asyncio.timeout(TELLING):
-            await drain()
-            await live.tell_all()
-    except Exception as error:
-        logger.warning("left in a hurry", extra={"error": type(error).__name__})
-    finally:
-        server(number, None)
-
-
-async def drain() -> None:
-    """No new turns; replies under way are saved and left to other processes."""
-    global draining
-    draining = True
-    turns = list(running.values())
-    for turn in turns:
-        turn.cut_off("drain")
-    if turns:
-        waits = [asyncio.create_task(turn.done.wait()) for turn in turns]
-        await asyncio.wait(waits, timeout=settings.CHAT_DRAIN_TIMEOUT)
-        await live.ask_all({"type": "sweep"})
-
-
-async def shutdown() -> None:
-    global _loop
-    await drain()
-    await live.stop()
-    for model in _models.values():
-        await model.close()
-    _models.clear()
-    _loop = None
-
-
-async def sweep() -> None:
-    """Goes on with what a process that is gone has left behind."""
-    left, unanswered = await query(replies.orphans)
-    while left and not draining:
-        for reply in left:
-            await _take_over(reply)
-        left, unanswered = await query(replies.orphans)
-    for conversation in unanswered:
-        live.spawn(answer(conversation))
-
-
-async def _take_over(reply: uuid.UUID) -> None:
-    taken = await query(replies.take_over, reply, live.name)
-    if isinstance(taken, Claim):
-        logger.info("reply taken over", extra={"reply": str(reply)})
-        live.spawn(Turn(taken.conversation.id).run(taken))
-    elif isinstance(taken, Finished):
-        conversation = taken.conversation.id
-        await live.tell(conversation, [message.as_frame() for message in taken.changed])
-        if taken.awaits:
-            live.spawn(answer(conversation))
-
-
-async def _tell_health() -> None:
-    """The state of every socket follows the model's."""
-    global _told_health
-    health = model_health()["status"]
-    if health != _told_health:
-        _told_health = health
-        await live.tell_all()
-
-
-async def _renew() -> None:
-    mine = [turn.reply for turn in running.values() if turn.reply is not None]
-    if mine:
-        await query(replies.renew, mine, live.name)
-    live.typing_again()
-    await _tell_health()
-
-
-async def _mail() -> None:
-    await background(notices.send_due)
-
-
-async def _embed() -> None:
-    """A few at a time: a thread that computes holds up mails, and the end of the process."""
-    while not draining and await background(knowing.embed_pending, 4) > 0:
-        continue
-
-
-async def _every(seconds: float, work: Any) -> None:
-    """Does `work` now and then; what goes wrong once does not end it."""
-    while True:
-        try:
-            await work()
-        except Exception as error:
-            logger.warning("background work failed", extra={"error": type(error).__name__})
-        await asyncio.sleep(seconds)

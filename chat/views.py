@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from chat import conversations, limits, origins, personas, tokens, turns, wire
+from chat import backends, conversations, limits, origins, personas, process, tokens, wire
 from chat.database import query
 from chat.live import live
 from chat.models import Message, Site
@@ -282,12 +282,12 @@ async def health(request: HttpRequest) -> HttpResponse:
     """Whether the product can serve, and what of it is not well. No paid call, no secret."""
     if request.method not in ("GET", "HEAD"):
         return _not_allowed("GET")
-    await turns.startup()
+    await process.startup()
     database, layer = await asyncio.gather(_database_health(), _layer_health())
     checks = {
         "database": database,
         "channel_layer": layer,
-        "llm": turns.model_health(),
+        "llm": backends.health(),
         "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
     }
     if database["status"] != "ok":

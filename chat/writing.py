@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import context, conversations, prompts, tools, wire
+from chat import backends, context, conversations, prompts, tools, wire
 from chat.database import query
 from chat.knowing import Searching
 from chat.live import Stream, live
@@ -78,16 +78,6 @@ class _Figures:
         }
 
 
-@dataclass(slots=True)
-class _Failures:
-    """Replies in a row that the configured model could not begin, in this process."""
-
-    streak: int = 0
-
-
-failures = _Failures()
-
-
 class Writer:
     """The writing of one reply.
 
@@ -144,7 +134,7 @@ class Writer:
                 if self._spoke:
                     return self.outcome(Message.State.FAILED, failed.code)
                 continue
-            failures.streak = 0 if llm is self._models[0][0] else failures.streak + 1
+            backends.note(fell_back=llm is not self._models[0][0])
             await self._summarise(fitted)
             return self.outcome(Message.State.COMPLETE)
         return self.outcome(Message.State.FAILED, error.code)

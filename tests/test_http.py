@@ -66,6 +66,7 @@ async def test_two_inits_are_two_visitors(sqlite_server):
     [
         ({"site": "nobody"}, 404, "unknown_site"),
         ({"site": "a\x00b"}, 404, "unknown_site"),
+        ({"site": "\ud800"}, 404, "unknown_site"),
         ({"site": 5}, 400, "bad_request"),
         ({}, 400, "bad_request"),
         ({"site": "demo", "token": 5}, 400, "bad_request"),
@@ -91,6 +92,16 @@ async def test_wrong_method_and_type(sqlite_server):
     assert (await post(sqlite_server, INIT, {"site": "demo"}, headers))[0] == 415
     assert (await post(sqlite_server, "/api/chat/messages", {}))[0] == 405
     assert (await get(sqlite_server, "/api/nothing"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/chat/init/", "/api/nope", "/api/health", "/api/voice/x/y/z"]
+)
+async def test_errors_are_json_whatever_the_method(sqlite_server, path):
+    for method in ("POST", "PUT", "DELETE"):
+        status, text, _ = await call(sqlite_server, method, path)
+        assert status in (404, 405)
+        assert json.loads(text)["error"]["message"]
 
 
 async def test_token_of_another_site_or_too_old_is_bad(sqlite_server, monkeypatch):
@@ -181,6 +192,8 @@ async def test_disabled_site_is_unknown(stack):
         )
         status, body, _ = await post(made.server, INIT, {"site": "demo"})
         assert (status, error_of(body)) == (404, "unknown_site")
+        await visitor.say("/say anybody there?")
+        assert (await visitor.until("error"))["code"] == "not_allowed"
         again = await Client.socket(made.server)
         await again.send({"type": "connect", "v": 1, "token": visitor.token, "rev": 0})
         assert await again.closed() == 4403

@@ -36,7 +36,7 @@ STORED = {
     "rights",
 }
 SHOWN = {"wire", "live", "sockets"}
-DOOR = STORED | SHOWN | {"turns", "notices"}
+DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends"}
 WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies"}
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages"},
@@ -48,8 +48,10 @@ CHAT: dict[str, set[str]] = {
     "pages": DOOR,
     "admin": DOOR,
     "notices": STORED,
-    "turns": WRITING | {"writing", "notices"},
-    "writing": WRITING,
+    "process": WRITING | {"turns", "notices", "backends"},
+    "turns": WRITING | {"writing", "backends"},
+    "writing": WRITING | {"backends"},
+    "backends": {"llm"},
     "replies": {"models", "conversations", "languages"},
     "prompts": {"models", "personas", "context", "llm"},
     "knowing": {"models", "database"},
@@ -58,7 +60,7 @@ CHAT: dict[str, set[str]] = {
     "limits": {"models"},
     "origins": {"models"},
     "rights": {"models"},
-    "checks": {"models", "llm"},  # llm: the prices a setting states
+    "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm"},
     "demo": {"models", "personas"},
     "staff": {"models", "rights"},

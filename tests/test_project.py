@@ -29,7 +29,7 @@ def files(*suffixes: str) -> list[Path]:
 
 def settings_names() -> set[str]:
     source = (ROOT / "salesagent" / "settings.py").read_text()
-    return set(re.findall(r'(?:env\.\w+|flag|words)\(\s*"([A-Z][A-Z0-9_]*)"', source))
+    return set(re.findall(r'(?:env\.\w+|flag|words|number|whole)\(\s*"([A-Z][A-Z0-9_]*)"', source))
 
 
 def test_every_variable_has_its_line_in_the_example() -> None:
