@@ -79,7 +79,7 @@ class ChatConsumer(AsyncConsumer):
         if self.counted:
             limits.leave(self.address)
         self.socket.gone()
-        await live.leave(self.socket)
+        live.leave(self.socket)
         raise StopConsumer
 
     # --- Who connects ---------------------------------------------------------------------------

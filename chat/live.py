@@ -28,6 +28,7 @@ LAG = 0.020
 TYPING_AGAIN = 20.0
 EVERYBODY = "processes"
 MAX_WANTED = 1000
+REST = 1.0  # seconds
 
 
 class Stream:
@@ -92,7 +93,7 @@ class Stream:
                 sent = self.sent
                 for process, given in list(self.watchers.items()):
                     self.watchers[process] = len(sent)
-                    await self._live.send(
+                    self._live.send(
                         _mailbox(process),
                         {
                             "type": "delta",
@@ -138,7 +139,9 @@ class Live:
         self.on_event: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
         self._layer: Any = None
         self._channel = ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscribed: set[uuid.UUID] = set()
+        self._rest_until = 0.0  # monotonic seconds: a layer that is down is not asked at once again
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Opens the line to other processes, where there can be any."""
@@ -154,9 +157,9 @@ class Live:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def spawn(self, work: Any) -> asyncio.Task[None]:
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
         """A task that is held until it ends; asyncio itself keeps only a weak reference."""
-        task: asyncio.Task[None] = asyncio.create_task(work)
+        task: asyncio.Task[Any] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -165,16 +168,16 @@ class Live:
 
     async def join(self, socket: Socket, conversation: uuid.UUID) -> None:
         """From now on `socket` is told of this conversation, and of no other."""
-        if socket.conversation == conversation:
-            return
-        await self.leave(socket)
-        socket.conversation = conversation
-        sockets = self.sockets.setdefault(conversation, set())
-        sockets.add(socket)
-        if len(sockets) == 1 and self._channel:
-            await self._try("group_add", _talk(conversation), self._channel)
+        if socket.conversation != conversation:
+            self.leave(socket)
+            socket.conversation = conversation
+            self.sockets.setdefault(conversation, set()).add(socket)
+        if self._channel and conversation not in self._subscribed:
+            subscribing = self.spawn(self._subscribe(conversation))
+            if not self.degraded:  # usually a millisecond; a Redis that hangs holds nobody up
+                await asyncio.wait({subscribing}, timeout=0.25)
 
-    async def leave(self, socket: Socket) -> None:
+    def leave(self, socket: Socket) -> None:
         conversation, socket.conversation = socket.conversation, None
         if conversation is None:
             return
@@ -183,8 +186,19 @@ class Live:
         if not sockets:
             self.sockets.pop(conversation, None)
             self.mirrors.pop(conversation, None)
-            if self._channel:
-                await self._try("group_discard", _talk(conversation), self._channel)
+            if conversation in self._subscribed:
+                self.spawn(self._subscribe(conversation))
+
+    async def _subscribe(self, conversation: uuid.UUID) -> None:
+        """Hears what other processes do to a conversation for as long as a socket here wants it."""
+        wanted = conversation in self.sockets
+        while wanted != (conversation in self._subscribed):
+            call = "group_add" if wanted else "group_discard"
+            if not await self._try(call, _talk(conversation), self._channel):
+                return  # every heartbeat tries again
+            change = self._subscribed.add if wanted else self._subscribed.discard
+            change(conversation)
+            wanted = conversation in self.sockets
 
     def text_of(self, conversation: uuid.UUID, shape: Mapping[str, Any]) -> str | None:
         """What the sockets of this process were sent of a streaming reply; None: nothing yet."""
@@ -201,7 +215,7 @@ class Live:
         self._tell_here(conversation, told)
         if told and self._layer is not None:
             event = {"type": "messages", "from": self.name, "conversation": conversation.hex}
-            self.spawn(self.send(_talk(conversation), {**event, "messages": told}))
+            self.send(_talk(conversation), {**event, "messages": told})
 
     def _tell_here(self, conversation: uuid.UUID, shapes: Iterable[Mapping[str, Any]]) -> None:
         sockets = list(self.sockets.get(conversation, ()))
@@ -215,7 +229,7 @@ class Live:
             socket.catch_up(status=True)
         if self._layer is not None:
             event = {"type": "state", "from": self.name, "conversation": conversation.hex}
-            await self.send(_talk(conversation), event)
+            self.send(_talk(conversation), event)
 
     def begin(self, conversation: uuid.UUID, message: str, attempt: int) -> Stream:
         """This process writes a reply now."""
@@ -244,7 +258,7 @@ class Live:
                 self.typing(stream.conversation, "writing")
                 for process in stream.watchers:
                     event = {"type": "typing", "conversation": stream.conversation.hex}
-                    self.spawn(self.ask(process, event))
+                    self.ask(process, event)
 
     async def tell_all(self) -> None:
         """The state of this process has changed: every socket gets a `status`, a few at a time."""
@@ -259,31 +273,36 @@ class Live:
 
     # --- Other processes ------------------------------------------------------------------------
 
-    async def ask(self, process: str, event: Mapping[str, Any]) -> None:
+    def ask(self, process: str, event: Mapping[str, Any]) -> None:
         """Sends an event to one other process."""
-        await self.send(_mailbox(process), {**event, "from": self.name})
+        self.send(_mailbox(process), {**event, "from": self.name})
 
     async def ask_all(self, event: Mapping[str, Any]) -> None:
-        await self.send(EVERYBODY, {**event, "from": self.name})
+        """Sends an event to all, and waits until it has gone."""
+        if self._layer is not None:
+            await self._try("group_send", EVERYBODY, {**event, "from": self.name})
 
-    async def watch(self, process: str, conversation: uuid.UUID) -> None:
+    def watch(self, process: str, conversation: uuid.UUID) -> None:
         """Wants the deltas of a reply that another process writes."""
         if process and process != self.name:
-            await self.ask(process, {"type": "watch", "conversation": conversation.hex})
+            self.ask(process, {"type": "watch", "conversation": conversation.hex})
 
     async def answers(self) -> bool:
         """Whether the layer takes an event within a second."""
         if self._layer is None:
             return True
-        await self._try("group_send", "health", {"type": "health"}, patience=1.0)
-        return not self.degraded
+        self._rest_until = 0.0
+        return await self._try("group_send", "health", {"type": "health"}, patience=1.0)
 
-    async def send(self, group: str, event: Mapping[str, Any]) -> None:
+    def send(self, group: str, event: Mapping[str, Any]) -> None:
+        """Nobody waits for it: those who must know have the database."""
         if self._layer is not None:
-            await self._try("group_send", group, dict(event))
+            self.spawn(self._try("group_send", group, dict(event)))
 
-    async def _try(self, call: str, *args: Any, patience: float = 3.0) -> None:
+    async def _try(self, call: str, *args: Any, patience: float = 3.0) -> bool:
         """Calls the layer. Where it is down the chats of this process go on all the same."""
+        if time.monotonic() < self._rest_until:
+            return False
         try:
             async with asyncio.timeout(patience):
                 await getattr(self._layer, call)(*args)
@@ -291,16 +310,20 @@ class Live:
             if not self.degraded:
                 logger.warning("channel layer down", extra={"error": type(error).__name__})
             self.degraded = True
-        else:
-            self.degraded = False
+            self._rest_until = time.monotonic() + REST
+            return False
+        self.degraded = False
+        return True
 
     async def _listen(self) -> None:
         """Reads this process's channel; opens it again for as long as that takes."""
         while True:
             try:
                 self._channel = await self._layer.new_channel()
-                for group in (EVERYBODY, _mailbox(self.name), *map(_talk, self.sockets)):
+                wanted = set(self.sockets)
+                for group in (EVERYBODY, _mailbox(self.name), *map(_talk, wanted)):
                     await self._layer.group_add(group, self._channel)
+                self._subscribed = wanted
                 self.degraded = False
                 while True:
                     event = await self._layer.receive(self._channel)
@@ -325,20 +348,18 @@ class Live:
         elif event["type"] == "typing" and conversation:
             self.typing(conversation, "writing")
         elif event["type"] == "delta" and conversation:
-            await self._mirrored(conversation, event["from"], event["frame"])
+            self._mirrored(conversation, event["from"], event["frame"])
         elif event["type"] == "messages" and conversation:
             self._tell_here(conversation, event["messages"])
             if self.sockets.get(conversation) and event["messages"][-1]["state"] == "streaming":
-                await self.watch(event["from"], conversation)
+                self.watch(event["from"], conversation)
         elif event["type"] == "state" and conversation:
             for socket in list(self.sockets.get(conversation, ())):
                 socket.catch_up(status=True)
         elif self.on_event is not None:
             self.spawn(self.on_event(event))
 
-    async def _mirrored(
-        self, conversation: uuid.UUID, process: str, frame: Mapping[str, Any]
-    ) -> None:
+    def _mirrored(self, conversation: uuid.UUID, process: str, frame: Mapping[str, Any]) -> None:
         """A delta of another process: to the sockets here, unless one before it was lost."""
         sockets = self.sockets.get(conversation)
         if not sockets:
@@ -351,7 +372,7 @@ class Live:
             mirror = self.mirrors[conversation] = Mirror(frame["message"], frame["attempt"])
         if not mirror.take(frame):
             del self.mirrors[conversation]
-            await self.watch(process, conversation)
+            self.watch(process, conversation)
             return
         encoded = wire.encode(frame)
         for socket in sockets:

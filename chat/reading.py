@@ -20,7 +20,7 @@ class Reader:
         async with self._socket.reading():
             changes = await self._changes(rev, named, epoch)
             self._show(changes)
-        await self._watch_reply(changes)
+        self._watch_reply(changes)
 
     async def catch_up(self, status: bool) -> None:
         """The socket missed something: as single frames where that does, else as `status`."""
@@ -32,7 +32,7 @@ class Reader:
             else:
                 talk = changes.talk.id
                 self._socket.missed(changes.messages, lambda shape: live.text_of(talk, shape))
-        await self._watch_reply(changes)
+        self._watch_reply(changes)
 
     async def _changes(self, rev: int, named: str | None, epoch: str | None) -> Changes:
         """Joins the conversation before it is read, so that nothing falls between."""
@@ -70,12 +70,12 @@ class Reader:
         last = changes.messages[-1]["rev"] if changes.messages else conversation["rev"]
         self._socket.status(frame, last if changes.more else conversation["rev"])
 
-    async def _watch_reply(self, changes: Changes) -> None:
+    def _watch_reply(self, changes: Changes) -> None:
         """Has the deltas sent here of a reply that another process writes."""
         if changes.open is not None:
             shape = changes.open.as_frame()
             if live.text_of(changes.talk.id, shape) is None:
-                await live.watch(changes.open.owner, changes.talk.id)
+                live.watch(changes.open.owner, changes.talk.id)
 
 
 def _state(conversation: str) -> wire.SocketState:

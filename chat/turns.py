@@ -120,7 +120,7 @@ class Turn:
             mine = [turn.reply for turn in running.values() if turn.reply is not None]
             claimed = await query(replies.claim, self.conversation, live.name, mine)
             if isinstance(claimed, Open):
-                await end_reply(claimed, self.conversation, "new words")
+                end_reply(claimed, self.conversation, "new words")
             if not isinstance(claimed, Claim):
                 return False
             opened = await self._open(claimed)
@@ -332,14 +332,14 @@ async def regenerate(*, conversation: uuid.UUID, message: str, attempt: int) -> 
 async def stop(*, conversation: uuid.UUID, message: str) -> None:
     reply = await query(replies.stop, conversation=conversation, message=message)
     if reply is not None:
-        await end_reply(reply, conversation, "stop")
+        end_reply(reply, conversation, "stop")
 
 
 async def restart(conversation: uuid.UUID) -> None:
     """Ends a conversation, its open reply too, and tells every socket of the visitor."""
     reply = await query(replies.restart, conversation)
     if reply is not None:
-        await end_reply(reply, conversation, "stop")
+        end_reply(reply, conversation, "stop")
         for _ in range(40):  # two seconds: then whoever takes it over ends it
             if not await query(replies.is_open, reply.reply):
                 break
@@ -347,7 +347,7 @@ async def restart(conversation: uuid.UUID) -> None:
     await live.state_changed(conversation)
 
 
-async def end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
+def end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
     """Has an open reply ended by the process that writes it.
 
     That process then answers whatever the visitor has said meanwhile.
@@ -358,4 +358,4 @@ async def end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
             turn.end(reply.reply, reply.attempt, reason)
         return
     event = {"type": "end", "conversation": conversation.hex, "reason": reason}
-    await live.ask(reply.owner, {**event, "reply": reply.reply.hex, "attempt": reply.attempt})
+    live.ask(reply.owner, {**event, "reply": reply.reply.hex, "attempt": reply.attempt})

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from chat import demo
 from chat.llm import LLM, Cited, Done, Event, Prompt, Text, ToolCall
-from chat.llm.guided import Guided, phrases, pieces, reading
-from chat.llm.guided.contacts import contacts
+from chat.llm.guided import Guided, phrases, pieces
 from chat.llm.guided.seller import Scene
-from chat.llm.guided.vocabulary import Kind
 from chat.tools import TOOLS, HandOver, SaveLead, parse
 from knowledge.words import telling
 
@@ -308,8 +306,65 @@ async def test_a_question_beside_contact_details_is_answered_too() -> None:
 async def test_a_call_back_is_promised_only_with_a_number() -> None:
     talk = Talk()
     assert phrases.last_ask(await talk.say("Please call me back")) == "ask_reach"
-    await talk.say("0171 2345678")
+    reply = await talk.say("0171 2345678")
     assert talk.known["phone"] == "0171 2345678"
+    assert talk.known["note"] == "Please call me back"
+    assert phrases.says("callback_saved", reply)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("Can a person call me back please? I am Ada, ada@example.com", "ask_phone"),
+        ("Could you call me back? My number is 030 1234567", "ask_name"),
+        ("Kann mich jemand anrufen? Jens Petersen, 040 123456789", "ask_call_time"),
+        ("soy Lucía, +34 600 123 456, ¿me pueden llamar?", "ask_call_time"),
+    ],
+)
+async def test_a_call_back_with_contact_details_is_heard_and_completed(
+    words: str, asked: str
+) -> None:
+    talk = Talk()
+    reply = await talk.say(words)
+    assert phrases.says("callback_saved", reply)
+    assert phrases.last_ask(reply) == asked
+    assert talk.known["note"] == words
+
+
+async def test_who_waits_for_a_call_is_not_asked_what_for() -> None:
+    talk = Talk()
+    await talk.say("Please call me tomorrow, I'm Ada, 030 1234567")
+    reply = await talk.say("How long is the warranty?")
+    assert phrases.last_ask(reply) == ""
+
+
+async def test_the_time_for_a_call_goes_to_the_team_and_is_not_searched() -> None:
+    talk = Talk()
+    await talk.say("Can you call me back? I'm Ada, 030 1234567")
+    await talk.say("Tuesday morning would be best")
+    assert "Tuesday morning" in talk.known["note"]
+    assert talk.search.asked == []
+
+
+@pytest.mark.parametrize("words", ["NOW", "hello? is anybody there?", "how long does it take?"])
+async def test_impatience_for_a_person_is_not_taken_for_a_question(words: str) -> None:
+    talk = Talk()
+    await talk.say("I want to talk to a human")
+    assert phrases.says("waiting", await talk.say(words))
+
+
+async def test_another_question_for_what_was_said_gets_its_sentence_again() -> None:
+    entry = Entry("Workshop", "We are in Kiel. It is open on Saturdays.", asked="address")
+    talk = Talk(find_in([entry], sure=0.3))
+    await talk.say("What is the address of the workshop?")
+    reply = await talk.say("Is the workshop open?")
+    assert reply == "As I said about “Workshop”: It is open on Saturdays."
+
+
+async def test_a_remark_is_no_question() -> None:
+    talk = Talk()
+    assert phrases.says("introduction", await talk.say("Hi! I saw your desks in a window"))
+    assert talk.search.asked == []
 
 
 @pytest.mark.parametrize(
@@ -342,87 +397,6 @@ async def test_the_round_after_a_tool_adds_nothing_to_what_was_said() -> None:
     talk = Talk()
     reply = await talk.say("Can I talk to a human?")
     assert [reply] == [p for p in phrases.variants("person", "en") if p == reply]
-
-
-# --- Understanding ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        ("Hi there!", Kind.GREETING),
-        ("Guten Tag", Kind.GREETING),
-        ("Merci beaucoup !", Kind.THANKS),
-        ("gracias, adiós", Kind.GOODBYE),
-        ("no thanks", Kind.NO),
-        ("não, obrigado", Kind.NO),
-        ("Are you a bot?", Kind.WHO),
-        ("Sind Sie ein Mensch?", Kind.WHO),
-        ("you stupid bot", Kind.INSULT),
-        ("Rufen Sie mich bitte an", Kind.CALLBACK),
-        ("👍🎉", Kind.EMOJI),
-        ("?", Kind.UNCLEAR),
-        ("How many persons can sit at it?", Kind.QUESTION),
-        ("Hi, what does it cost?", Kind.QUESTION),
-        ("I don't want to talk to a person", Kind.QUESTION),
-    ],
-)
-def test_lines_are_told_apart(words: str, kind: Kind) -> None:
-    assert reading.kind_of(words) is kind
-
-
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("write to anna.berg+x@mail.example.co.uk.", {"email": "anna.berg+x@mail.example.co.uk"}),
-        ("+49 (0)171 / 234 56 78", {"phone": "+49 (0)171 / 234 56 78"}),
-        ("my number is 555-123-4567", {"phone": "555-123-4567"}),
-        ("Rückruf unter 0171 2345678 bitte", {"phone": "0171 2345678"}),
-        ("Ich heiße Jürgen von Stein", {"name": "Jürgen von Stein"}),
-        ("je m'appelle chloé", {"name": "chloé"}),
-        ("Me llamo José García.", {"name": "José García"}),
-        ("O meu nome é João da Silva", {"name": "João da Silva"}),
-        ("Hi, I'm Anna", {"name": "Anna"}),
-        ("I'm Anna, I want a desk", {"name": "Anna"}),
-        ("We are from Blue Heron GmbH", {"company": "Blue Heron GmbH"}),
-        ("Is it €1,290,000 or 4.990.000 EUR?", {}),
-        ("my order 20231234567 is late", {}),
-        ("Bestellnummer: 0012345678", {}),
-        ("can I have it on 22.11.2026 or 2026-12-01", {}),
-        ("I am looking for a desk", {}),
-        ("Ich bin Lehrer.", {}),
-        ("I'm Interested", {}),
-        ("hello @anna", {}),
-    ],
-)
-def test_contact_details_are_found_and_nothing_else(words: str, found: dict[str, str]) -> None:
-    assert contacts(words) == found
-
-
-@given(st.text(max_size=200))
-def test_contact_details_always_stand_in_the_words(words: str) -> None:
-    assert all(value in words for value in contacts(words, "ask_name").values())
-
-
-@pytest.mark.parametrize(
-    ("words", "language"),
-    [
-        ("What does it cost?", "en"),
-        ("Wie lange dauert die Lieferung?", "de"),
-        ("Combien ça coûte ?", "fr"),
-        ("¿Cuánto cuesta la entrega?", "es"),
-        ("Quanto custa a entrega?", "pt"),
-    ],
-)
-@pytest.mark.parametrize("default", ["en-US", "de", "pt-BR", "it"])
-def test_the_visitors_words_show_their_language(words: str, language: str, default: str) -> None:
-    assert reading.language_of([words], default) == language
-
-
-def test_words_that_show_no_language_leave_it_as_it_was() -> None:
-    assert reading.language_of(["Wie geht das?", "4711"], "en") == "de"
-    assert reading.language_of(["4711"], "pt-BR") == "pt"
-    assert reading.language_of(["4711"], "it-IT") == "en"
 
 
 # --- Words --------------------------------------------------------------------------------------

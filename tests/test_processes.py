@@ -222,3 +222,122 @@ async def test_a_restart_keeps_every_chat(single):
             assert rows[-1]["state"] == "complete"
             assert rows[-1]["text"] == " ".join(f"w{n}" for n in range(1, 31))
             assert not reply or reply["id"] == rows[-1]["id"]
+
+
+async def test_bursts_over_two_processes_are_all_answered_in_the_end(two):
+    """Every message once, no hole, and the last reply answers the last words."""
+    first = await Client.open(two.servers[0])
+    tabs = [first, *[await first.again(server=server) for server in (*two.servers, two.servers[1])]]
+    for round in range(4):
+        sent = [
+            await tab.say(f"/say r{round}.{n}.{k}") for k in range(4) for n, tab in enumerate(tabs)
+        ]
+        acks = [await tabs[n % 4].acknowledged(id) for n, id in enumerate(sent)]
+        assert len({ack["id"] for ack in acks}) == 16
+        last = max(acks, key=lambda ack: ack["seq"])
+        for tab in tabs:
+            end = await tab.until(
+                lambda f, last=last: (
+                    f["type"] == "message"
+                    and f["message"].get("reply_to") == last["id"]
+                    and f["message"]["state"] == "complete"
+                )
+            )
+            assert end["message"]["text"] == last["text"].removeprefix("/say ")
+        rows = await history(two.server, first.token)
+        assert [m["seq"] for m in rows] == list(range(rows[0]["seq"], rows[-1]["seq"] + 1))
+        assert sum(m["state"] == "streaming" for m in rows) == 0
+    for tab in tabs:
+        await tab.close()
+
+
+async def test_restart_beside_a_message_leaves_no_reply_going_on(two):
+    here, there = two.servers
+    for n in range(8):
+        visitor = await Client.open(here)
+        tab = await visitor.again(server=there)
+        await visitor.say("/words 1 1")
+        await tab.reply()
+        await visitor.say("/words 30 20")
+        await asyncio.sleep(n / 1000)
+        await tab.send({"type": "restart"})
+        await tab.until(lambda f: f["type"] == "status" and f["full"])
+        await visitor.close()
+        await tab.close()
+    await asyncio.sleep(1)  # longer than any reply would go on
+    query = "Message.objects.filter(text__contains='w2').values_list('state', flat=True)"
+    code = f"from chat.models import Message; print(set({query}))"
+    assert "complete" not in two.manage("shell", "-v0", "-c", code)
+
+
+async def test_redis_that_hangs_holds_up_nothing(stack):
+    made = stack("postgres", redis=True, fast=True, env={"CHAT_RATES": "on"})
+    visitor = await Client.open(made.server)
+    made.redis.pause()
+    try:
+        id = await visitor.say("/words 3 5")
+        await visitor.acknowledged(id, timeout=3)
+        assert (await visitor.reply(timeout=5))["text"] == "w1 w2 w3"
+        async with asyncio.timeout(3):
+            other = await Client.open(made.server)
+    finally:
+        made.redis.resume()
+    await visitor.close()
+    await other.close()
+
+
+async def test_a_reply_that_its_own_process_forgot_is_not_waited_for(single):
+    """As after a commit whose answer was lost."""
+    visitor = await Client.open(single.server)
+    await visitor.say("/words 2 5")
+    await visitor.reply()
+    await visitor.say("/words 100 50")
+    begun = (await visitor.until(streaming))["message"]
+    single.manage(
+        "shell", "-v0", "-c",
+        "from chat.models import Message, Conversation; from django.utils import timezone;"
+        f"m = Message.objects.get(id='{begun['id']}');"
+        "Message.objects.filter(id=m.id).update(attempt=7)",
+    )  # fmt: skip
+    await asyncio.sleep(0.6)  # its writer has noticed
+    id = await visitor.say("/words 3 5")
+    mine = await visitor.acknowledged(id)
+    end = await visitor.until(
+        lambda f: (
+            f["type"] == "message"
+            and f["message"].get("reply_to") == mine["id"]
+            and f["message"]["state"] == "complete"
+        ),
+        timeout=3,
+    )
+    assert end["message"]["text"] == "w1 w2 w3"
+    await visitor.close()
+
+
+async def test_sockets_are_told_that_the_server_closes_or_the_model_fails(single):
+    visitor = await Client.open(single.server)
+    for _ in range(3):
+        await visitor.say("/refuse")
+        await visitor.reply()
+    limited = await visitor.until(lambda f: f["type"] == "status" and f["state"] == "limited")
+    assert limited["full"] is False
+    await visitor.say("/words 2 5")
+    await visitor.until(lambda f: f["type"] == "status" and f["state"] == "ready")
+    await asyncio.to_thread(single.server.stop)
+    assert await visitor.closed() == 1012
+    states = [f["state"] for f in visitor.frames if f["type"] == "status"]
+    assert states[-1] == "closing"
+
+
+async def test_a_second_process_sees_every_frame_of_a_quick_reply(two):
+    here, there = two.servers
+    visitor = await Client.open(here)
+    tab = await visitor.again(server=there)
+    await visitor.say("/say quick")
+    await tab.reply()
+    seen = [
+        (f["message"]["rev"], f["message"]["state"]) for f in tab.frames if f["type"] == "message"
+    ]
+    assert seen == [(1, "complete"), (2, "complete"), (3, "streaming"), (4, "complete")]
+    await visitor.close()
+    await tab.close()

@@ -5,6 +5,7 @@ export class Composer {
   #field;
   #send;
   #stop;
+  #count;
   #hooks;
   #store;
 
@@ -35,7 +36,11 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     };
-    this.element = h("form", { class: "composer", onsubmit }, this.#field, this.#stop, this.#send);
+    // A press beside the field, on a button that just went grey too, takes no focus from it.
+    const onmousedown = (event) => event.target !== this.#field && event.preventDefault();
+    const attributes = { class: "composer", onsubmit, onmousedown };
+    this.#count = h("span", { class: "hint" });
+    this.element = h("form", attributes, this.#field, this.#count, this.#stop, this.#send);
     this.#resize();
   }
 
@@ -89,6 +94,8 @@ export class Composer {
 
   /** As high as its text; the style sheet sets where it begins to scroll. */
   #resize() {
+    const left = this.#field.maxLength - this.#field.value.length;
+    this.#count.textContent = left < 200 ? left : "";
     if (CSS.supports("field-sizing", "content")) return;
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;

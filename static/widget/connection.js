@@ -37,6 +37,8 @@ export class Connection {
     const wake = () => document.visibilityState === "visible" && this.#wake();
     addEventListener("online", wake, { signal });
     addEventListener("pageshow", wake, { signal });
+    // A line that went silently would be noticed at the next heartbeat only.
+    addEventListener("offline", () => this.#ready && this.#lost(0, ""), { signal });
     addEventListener("pagehide", () => this.#drop(), { signal }); // else no back-forward cache
     document.addEventListener("visibilitychange", wake, { signal });
     signal?.addEventListener("abort", () => this.stop());

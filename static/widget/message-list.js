@@ -24,6 +24,7 @@ import { link, show } from "./markdown.js";
  */
 
 const NEAR = 64; // so close to the end the reader is taken to read the end
+export const SLOW = 3000; // ms after which a message says that it waits
 
 /** The bubbles. Each keeps its element for as long as it lives. */
 export class MessageList {
@@ -55,6 +56,8 @@ export class MessageList {
     const onscroll = () => this.#scrolled();
     this.scroller = h("div", { class: "messages", tabindex: 0, onscroll }, this.#more, this.#list);
     this.element = h("div", { class: "stage" }, this.scroller, this.#down);
+    // A keyboard, a longer draft or a line of status takes room away from below.
+    new ResizeObserver(() => this.#atEnd && this.toEnd()).observe(this.scroller);
   }
 
   /** @param {View} view */
@@ -111,7 +114,7 @@ export class MessageList {
   /** @returns {Item} */
   #waiting({ client_id: key, text, state, error, at }) {
     const failed = state === "failed";
-    const slow = Date.now() - at > 3000;
+    const slow = Date.now() - at >= SLOW;
     const note = failed ? error || this.#words.failed : slow ? this.#words.waiting : "";
     const retry = failed ? () => this.#actions.resend(key) : undefined;
     return { key, role: "visitor", state, text, note, retry };

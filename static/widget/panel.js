@@ -1,6 +1,6 @@
 import { Composer } from "./composer.js";
 import { h, icon } from "./dom.js";
-import { MessageList } from "./message-list.js";
+import { MessageList, SLOW } from "./message-list.js";
 
 /** The chat's window: head, messages, suggestions, line, composer. Shows a conversation. */
 export class Panel {
@@ -116,6 +116,7 @@ export class Panel {
 
   #say(text) {
     this.#conversation.say(text);
+    setTimeout(() => this.#schedule(), SLOW + 50); // perhaps to say that it still waits
     this.#draw();
     this.#list.toEnd();
   }

@@ -138,6 +138,22 @@ def test_a_draft_outlives_a_reload(mira: Visitor) -> None:
     expect(mira.field).to_have_value("half a thought")
 
 
+def test_a_second_press_on_send_leaves_the_focus_in_the_field(mira: Visitor) -> None:
+    mira.field.fill("Hello")
+    mira.button("Send").dblclick()
+    expect(mira.field).to_be_focused()
+
+
+def test_a_growing_draft_does_not_cover_the_newest_words(mira: Visitor) -> None:
+    mira.say("/words 150 0")
+    expect(mira.last_reply).to_have_attribute("data-state", "complete")
+    mira.say("/words 5 0")
+    expect(mira.replies).to_have_count(3)
+    expect(mira.last_reply).to_have_attribute("data-state", "complete")
+    mira.field.fill("a line\n" * 6)
+    expect(mira.last_reply.locator(".bubble")).to_be_in_viewport(ratio=1)
+
+
 def test_escape_closes_and_gives_the_focus_back(mira: Visitor) -> None:
     mira.field.press("Escape")
     expect(mira.panel).to_be_hidden()

@@ -64,12 +64,11 @@ def _sizes() -> Iterator[int]:
 
 
 async def _find(search: Search, scene: Scene) -> Sequence[Found]:
-    """What the first of the scene's queries finds that settles it, else that answers at all."""
-    answers: Sequence[Found] = ()
+    """What the first of the scene's queries finds that settles it, else what the first finds."""
+    first: Sequence[Found] | None = None
     for query in scene.queries:
         found = await search(query)
         if scene.settles(found):
             return found
-        if not any(entry.sure for entry in answers):
-            answers = found
-    return answers
+        first = found if first is None else first
+    return first or ()

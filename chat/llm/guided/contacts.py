@@ -99,7 +99,7 @@ def contacts(words: str, asked: str = "") -> dict[str, str]:
     if email := _EMAIL.search(words):
         found["email"] = email[0].rstrip(".-_'")
     rest = _EMAIL.sub(" \n ", words)
-    wanted = asked in {"ask_contact", "ask_reach", "unknown", "no_person"}
+    wanted = asked in {"ask_contact", "ask_reach", "ask_phone", "unknown", "no_person"}
     if phone := _phone(rest, wanted=wanted):
         found["phone"] = phone
         rest = rest.replace(phone, " \n ")
@@ -183,8 +183,7 @@ def _proper(text: str) -> str:
 
 def _bare(text: str, *, lower: bool) -> str:
     """A name that stands alone: one to four words of letters, small ones only where `lower`."""
-    if "?" in text:
-        return ""
+    text = re.sub(r"[^.!?\n]*\?", "\n", text)  # a question holds no name
     for part in re.split(r"[\n,;:.!|/()]+|\s-\s", text):
         part = part.strip()
         bare_words = part.split()

@@ -146,8 +146,21 @@ PHRASES: dict[str, tuple[str, ...]] = {
         gettext_noop("Thank you, {name}."),
     ),
     "callback_saved": (
-        gettext_noop("Gladly. Our team has your contact details and hears that you'd like a call."),
+        gettext_noop("Our team has your contact details and hears that you'd like a call."),
         gettext_noop("I'm letting our team know once more that you'd like a call."),
+    ),
+    "waiting": (
+        gettext_noop(
+            "Our team knows that you are waiting. Until somebody joins, I can answer questions, or "
+            "you leave a number for a call back."
+        ),
+        gettext_noop("I've told our team, and they will answer right here as soon as they can."),
+        gettext_noop("I'm sorry that it takes a while. Your wish for a person stands."),
+    ),
+    "recall": (
+        gettext_noop("As I said about “{title}”: {words}"),
+        gettext_noop("That was under “{title}”: {words}"),
+        gettext_noop("Once more from “{title}”: {words}"),
     ),
     "still": (
         gettext_noop("Yes, that still holds: what I said about “{title}” has not changed."),
@@ -191,6 +204,14 @@ PHRASES: dict[str, tuple[str, ...]] = {
         gettext_noop("At which e-mail address or phone number can our team reach you?"),
         gettext_noop("What is the best e-mail address or phone number for you?"),
         gettext_noop("How can we reach you, by e-mail or by phone?"),
+    ),
+    "ask_phone": (
+        gettext_noop("Which phone number should our team call?"),
+        gettext_noop("On which number can our team call you?"),
+    ),
+    "ask_call_time": (
+        gettext_noop("When does a call suit you best?"),
+        gettext_noop("Which day and time would be good for the call?"),
     ),
     "ask_name": (
         gettext_noop("And what is your name?"),

@@ -18,11 +18,13 @@ from chat.llm.guided.vocabulary import (
     PRICE,
     QUESTION_WORDS,
     REFERS,
+    REMARK,
     SMALL_TALK,
     STOP,
     TELLTALE_WORDS,
     TOLD,
     TOO_DEAR,
+    WAITING,
     Kind,
 )
 
@@ -59,7 +61,8 @@ def _shown(line: str, base: str) -> str:
     }
     best = max(LANGUAGES, key=lambda language: (score[language], language == base))
     if best == base:
-        return best if score[best] else ""
+        # Not by a word like "a" alone: a Spaniard's line may hold it as well.
+        return best if score[best] > (len(words) > 1) else ""
     return best if score[best] >= 2 and score[best] > score[base] else ""
 
 
@@ -77,6 +80,8 @@ def kind_of(line: str) -> Kind:
         return Kind.QUESTION if CALLED.search(text) else Kind.CALLBACK
     if talk:
         return talk
+    if "?" not in line and len(text.split()) <= 12 and REMARK.fullmatch(text):
+        return Kind.REMARK
     if len(text) < 3 or not any(c.isalpha() for c in text):
         return Kind.UNCLEAR
     return Kind.QUESTION
@@ -120,6 +125,11 @@ def refers_back(line: str) -> bool:
 def goes_on(line: str) -> bool:
     """Whether a line may be about something named before: "and in red?" """
     return len(line.split()) <= 3 or GOES_ON.match(folded(line)) is not None
+
+
+def is_impatient(line: str) -> bool:
+    """Whether a line only says that its writer waits: "hello? now!" """
+    return WAITING.fullmatch(folded(line)) is not None
 
 
 def asks_price(line: str) -> bool:

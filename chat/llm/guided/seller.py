@@ -1,30 +1,24 @@
 """Decides what the guided seller says: pure, from the conversation and what a search found."""
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 
 from chat.llm import ChatMessage, Cited, Found, Prompt, ToolCall
 from chat.llm.guided import phrases, reading
 from chat.llm.guided.contacts import contacts, without
+from chat.llm.guided.excerpts import cut, joined, sentences, shortened, sums
 from chat.llm.guided.vocabulary import Kind
 
-_NEAR = 0.1  # of score: what the visitor's own language may cost
-LONGEST_ANSWER = 600  # characters of an entry; cut at the end of a sentence
+_NEAR = 0.1  # of score: what is as good an answer as the best
+_NEAR_OWN = 0.25  # what the visitor's own language may cost
 _NOTE = 300
 _NAMELESS = "Sales assistant"  # where no persona has been published
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”“»)]*(?:\s+|$)|\n+")
-_MONEY = re.compile(
-    r"(?:[€$£]|EUR|USD|GBP|CHF|R\$)\s?\d[\d.,  ]*\d|(?:[€$£]|R\$)\s?\d|"
-    r"\d[\d.,  ]*\s?(?:€|EUR\b|USD\b|GBP\b|CHF\b|euros?\b|dollars?\b)"
-)
 # What is asked after an answer, in this order; after each only if nothing told it already.
 _QUALIFYING = ("ask_need", "ask_whom", "ask_contact", "ask_when")
 _NEED_ASKS = {"ask_need", "ask_whom", "ask_when"}
-_CONTACT_ASKS = {"ask_contact", "ask_reach", "ask_name"}
+_CONTACT_ASKS = {"ask_contact", "ask_reach", "ask_phone", "ask_name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +94,12 @@ class Scene:
     @cached_property
     def kind(self) -> Kind:
         kind = reading.kind_of(self.words if self.given else self.question)
+        if self._person_called and (
+            kind in {Kind.GREETING, Kind.UNCLEAR} or reading.is_impatient(self.question)
+        ):
+            return Kind.WAITING
+        if kind is Kind.QUESTION and reading.kind_of(self.words) is Kind.REMARK:
+            return Kind.REMARK  # after a greeting
         if self.given and kind not in {Kind.PERSON, Kind.CALLBACK} and not self._asks_besides:
             return Kind.FINE
         if kind is Kind.YES and self.asked == "offer_related":
@@ -107,6 +107,21 @@ class Scene:
         if kind is Kind.YES and (self.asked.startswith("unknown") or self._offered_person):
             return Kind.PERSON
         return kind
+
+    @property
+    def _person_called(self) -> bool:
+        return any(phrases.says(key, line) for key in ("person", "waiting") for line in self.own)
+
+    @cached_property
+    def _wants_call(self) -> bool:
+        """Whether a call back is wished for, now or in an earlier line."""
+        return self.kind is Kind.CALLBACK or bool(self._call_wish)
+
+    @cached_property
+    def _call_wish(self) -> str:
+        """The earlier line that wished for a call, or nothing."""
+        lines = reversed(self.visitors)
+        return next((line for line in lines if reading.kind_of(line) is Kind.CALLBACK), "")
 
     @property
     def _offered_person(self) -> bool:
@@ -119,9 +134,12 @@ class Scene:
         return words > 4 or (words > 1 and reading.is_asking(self.words))
 
     @cached_property
+    def _fields(self) -> dict[str, str]:
+        return {**self._told_before, **self.known, **self.given}
+
+    @property
     def reachable(self) -> bool:
-        fields = {**self._told_before, **self.known, **self.given}
-        return bool(fields.get("email") or fields.get("phone"))
+        return bool(self._fields.get("email") or self._fields.get("phone"))
 
     @cached_property
     def _told_before(self) -> dict[str, str]:
@@ -132,7 +150,7 @@ class Scene:
 
     @property
     def named(self) -> bool:
-        return bool({**self._told_before, **self.known, **self.given}.get("name"))
+        return bool(self._fields.get("name"))
 
     @cached_property
     def repeats(self) -> bool:
@@ -152,21 +170,24 @@ class Scene:
             return []
         if self.asked == "offer_related" and reading.kind_of(self.question) is Kind.YES:
             return [phrases.filled("offer_related", "title", self.own[-1])]
-        if self._answers and self.asked in {"ask_when", "ask_contact"}:
+        if self._answers and self.asked in {"ask_when", "ask_contact", "ask_call_time"}:
             return []
+        if self._call_wish and self._adds and reading.told("ask_call_time", [self.words]):
+            return []  # when to call
         subject = next((line for line in reversed(self.visitors) if reading.telling(line)), "")
         if not subject or self._answers or reading.finds_it_dear(self.words):
             return [self.words]
         both = f"{subject} {self.words}"
         if not reading.telling(self.words):
             return [both]
-        if reading.refers_back(self.words):
-            return [both, self.words]
-        return [self.words, both] if reading.goes_on(self.words) else [self.words]
+        if reading.refers_back(self.words) or reading.goes_on(self.words):
+            return [self.words, both]
+        return [self.words]
 
     def settles(self, found: Sequence[Found]) -> bool:
         """Whether a search found something that answers and was not said before."""
-        return any(entry.sure and self._untold(entry) for entry in found)
+        best = next((entry for entry in found if entry.sure), None)
+        return best is not None and bool(self._untold(best))
 
     @cached_property
     def _answers(self) -> bool:
@@ -176,12 +197,14 @@ class Scene:
         told_anyway = len(self.words.split()) <= 4 and any(
             reading.told(ask, [self.words]) for ask in _NEED_ASKS
         )
-        return self.asked in _NEED_ASKS or (self.asked == "ask_contact" and told_anyway)
+        return self.asked in {*_NEED_ASKS, "ask_call_time"} or (
+            self.asked == "ask_contact" and told_anyway
+        )
 
     @cached_property
     def _adds(self) -> bool:
         """Whether somebody whom we can reach adds a word for our team: "Saturday is fine"."""
-        few = len(self.words.split()) <= 6
+        few = len(self.words.split()) <= 6 or self.asked == "ask_call_time"
         return (
             few
             and self.kind is Kind.QUESTION
@@ -200,7 +223,9 @@ class Scene:
         sure = [entry for entry in found if entry.sure]
         calls = self._calls(adds=self._adds and not sure)
         if self.kind is Kind.PERSON:
-            text, cited = self._person(), None
+            text, cited = self._say("person" if "hand_over" in self.tools else "no_person"), None
+        elif self.kind is Kind.CALLBACK or (self._call_wish and self.given):
+            text, cited = self._call_back(), None
         elif self.given and not (
             self.kind is Kind.QUESTION and (sure or reading.is_asking(self.words))
         ):
@@ -222,19 +247,24 @@ class Scene:
         entry = self._choose(sure)
         if entry and self._answers and not self._meant(entry):
             entry = None
-        if entry is None and (self._answers or self._adds):
+        tells = not reading.is_asking(self.words) and any(
+            reading.told(ask, [self.words]) for ask in _NEED_ASKS
+        )
+        if entry is None and (self._answers or self._adds or tells):
             opening = self._say("noted")
-            return _joined(opening, self._next_step(sure) or self._say("anything_else")), None
+            return joined(opening, self._next_step(sure) or self._say("anything_else")), None
         if entry is None:
             return self._say("unknown_known" if self.reachable else "unknown"), None
         untold = self._untold(entry)
+        if not untold and not self.repeats and not self._price_again(entry):
+            return self._recalled(entry), entry
         if not untold:
             again = self._again(entry)
             step = self._next_step(sure, after=entry) or self._say("anything_else")
-            return _joined(again, step), entry
+            return joined(again, step), entry
         opening = self._say("noted") if self._answers else ""
         if not self._speaks(entry):
-            opening = _joined(opening, self._say("foreign"))
+            opening = joined(opening, self._say("foreign"))
         text = f"{opening} {untold}".strip()
         step = self._next_step(sure, after=entry)
         return (f"{text}\n\n{step}" if step else text), entry
@@ -245,15 +275,16 @@ class Scene:
             return None
         best = sure[0]
         near = [entry for entry in sure if entry.score > best.score - _NEAR]
+        own = [e for e in sure if self._speaks(e) and e.score > best.score - _NEAR_OWN]
         # One's own language first, then the one that most can read.
-        best = max(near, key=lambda entry: (self._speaks(entry), entry.language[:2] == "en"))
+        best = own[0] if own else max(near, key=lambda entry: entry.language[:2] == "en")
         if self.repeats or self._untold(best):
             return best
-        if reading.asks_price(self.words) and _MONEY.search(best.text):
+        if reading.asks_price(self.words) and sums(best.text):
             return best
         if reading.refers_back(self.words) or self._answers:
             return next((entry for entry in sure if self._untold(entry)), best)
-        return best
+        return next((entry for entry in near if self._untold(entry)), best)
 
     def _meant(self, entry: Found) -> bool:
         """Whether words that answer our question ask for this entry as well."""
@@ -263,44 +294,61 @@ class Scene:
     def _untold(self, entry: Found) -> str:
         """What of an entry has not been said yet, at most shortened."""
         told = "\n".join(self.own)
-        sentences = _sentences(entry.text)
-        first = next((n for n, s in enumerate(sentences) if s.strip() not in told), len(sentences))
-        return _shortened("".join(sentences[first:]).strip())
+        said = sentences(entry.text)
+        first = next((n for n, s in enumerate(said) if s.strip() not in told), len(said))
+        return shortened("".join(said[first:]).strip())
 
     def _again(self, entry: Found) -> str:
-        sums = list(dict.fromkeys(match.strip() for match in _MONEY.findall(entry.text)))[:4]
-        if sums and reading.asks_price(self.words) and not self.repeats:
-            return self._say("figures", figures="; ".join(sums))
+        if self._price_again(entry) and not self.repeats:
+            return self._say("figures", figures="; ".join(sums(entry.text)[:4]))
         return self._say("still", title=entry.title)
+
+    def _price_again(self, entry: Found) -> bool:
+        """Whether a price is asked for, and nothing else that the entry says something about."""
+        also = reading.telling(self.words) & reading.telling(entry.text)
+        only = not also - reading.telling(entry.title)
+        return only and reading.asks_price(self.words) and bool(sums(entry.text))
+
+    def _recalled(self, entry: Found) -> str:
+        """What was said before and answers this other question as well: its fitting sentence."""
+        asked = reading.telling(self.words)
+        sentence = max(sentences(entry.text), key=lambda s: len(asked & reading.telling(s)))
+        return self._say("recall", title=entry.title, words=sentence.strip())
+
+    def _call_back(self) -> str:
+        if "save_lead" not in self.tools:
+            return self._say("no_person")
+        name = self.given.get("name", "")
+        opening = self._say("nice_to_meet", name=name) if name else ""
+        if not self.reachable:
+            return joined(opening, self._say("ask_reach"))
+        heard = self._say("callback_saved")
+        return joined(opening, heard, self._next_step() or self._say("anything_else"))
 
     def _talk(self) -> str:
         kind = self.kind
-        if kind is Kind.CALLBACK:
-            return self._say("callback_saved" if self.reachable else "ask_reach")
+        if kind is Kind.WAITING:
+            return self._say("waiting")
         if kind is Kind.YES and self.asked in _CONTACT_ASKS:
-            return _joined(self._say("fine"), self._say("ask_reach"))
+            return joined(self._say("fine"), self._say("ask_reach"))
         if kind is Kind.NO and self.asked:
-            return _joined(self._say("declined"), self._say("anything_else"))
-        if kind is Kind.GREETING and not self.own:
-            return _joined(self._say("introduction"), self._say("invite"))
+            return joined(self._say("declined"), self._say("anything_else"))
+        if kind in {Kind.GREETING, Kind.REMARK} and not self.own:
+            return joined(self._say("introduction"), self._say("invite"))
         if kind in {Kind.WHO, Kind.INSULT, Kind.GOODBYE}:
             return self._say(kind.name.lower())
         if kind is Kind.THANKS:
-            return _joined(self._say("thanks"), self._next_step() or self._say("anything_else"))
+            return joined(self._say("thanks"), self._next_step() or self._say("anything_else"))
         if kind in {Kind.YES, Kind.NO, Kind.FINE}:
             heard = "noted" if self.asked else "fine"
-            return _joined(self._say(heard), self._next_step() or self._say("anything_else"))
+            return joined(self._say(heard), self._next_step() or self._say("anything_else"))
         opening = {
             Kind.GREETING: "greeting",
+            Kind.REMARK: "greeting",
             Kind.WELLBEING: "wellbeing",
             Kind.EMOJI: "fine",
         }.get(kind, "unclear")
-        return _joined(self._say(opening), self._say("invite"))
-
-    def _person(self) -> str:
-        if "hand_over" not in self.tools:
-            return self._say("no_person")
-        return self._say("person")
+        return joined(self._say(opening), self._say("invite"))
 
     def _thank(self) -> str:
         if not self.reachable:
@@ -310,8 +358,8 @@ class Scene:
                 opening = self._say("noted")
             contact_asked = self.asked in _CONTACT_ASKS or self.asked.startswith("unknown")
             step = self._say("ask_reach") if contact_asked else self._next_step()
-            return _joined(opening, step or self._say("invite"))
-        return _joined(self._thanks_for_contact(), self._next_step() or self._say("anything_else"))
+            return joined(opening, step or self._say("invite"))
+        return joined(self._thanks_for_contact(), self._next_step() or self._say("anything_else"))
 
     def _thanks_for_contact(self) -> str:
         if "save_lead" not in self.tools:
@@ -322,21 +370,38 @@ class Scene:
 
     def _next_step(self, sure: Sequence[Found] = (), after: Found | None = None) -> str:
         """One question that moves the sale on and was not asked or answered before, or nothing."""
+        unreached = self._wants_call and self.reachable and not self._fields.get("phone")
+        if unreached and not self._has_asked("ask_phone"):
+            return self._say("ask_phone")
         if self.reachable and not self.named and not self._has_asked("ask_name"):
             return self._say("ask_name")
         for ask in self._order_of_asks():
             if not self._has_asked(ask) and not reading.told(ask, [*self.visitors, self.question]):
                 return self._say(ask)
         related = next(
-            (e for e in sure if e is not after and self._untold(e) and self._may_offer(e)), None
+            (
+                entry
+                for entry in sure
+                if entry is not after
+                and (after is None or entry.score > after.score - _NEAR)
+                and self._untold(entry)
+                and self._may_offer(entry)
+            ),
+            None,
         )
         return self._say("offer_related", title=related.title) if related else ""
 
     def _order_of_asks(self) -> list[str]:
+        if self._wants_call and self._fields.get("phone"):
+            return ["ask_call_time"]
+        if self._wants_call or self._person_called:
+            return []  # who waits for a person has been asked enough
         order = list(_QUALIFYING)
         if reading.wants_to_buy(self.question):
             order.remove("ask_contact")
             order.insert(0, "ask_contact")
+        elif len(self.visitors) < 2:  # not before some help
+            order.append(order.pop(order.index("ask_contact")))
         if self.reachable or self._has_asked("ask_reach"):
             order.remove("ask_contact")
         return order
@@ -358,11 +423,11 @@ class Scene:
 
     def _calls(self, *, adds: bool) -> tuple[ToolCall, ...]:
         calls = []
-        fields = {"note": _cut(self.question, _NOTE)} if adds else self._lead()
+        fields = {"note": cut(self.question, _NOTE)} if adds else self._lead()
         if fields and "save_lead" in self.tools:
             calls.append(("save_lead", fields))
         if self.kind is Kind.PERSON and "hand_over" in self.tools:
-            calls.append(("hand_over", {"reason": _cut(self.question, _NOTE)}))
+            calls.append(("hand_over", {"reason": cut(self.question, _NOTE)}))
         turn = len(self.own)
         return tuple(
             ToolCall(f"guided-{turn}-{n}", name, json.dumps(arguments, ensure_ascii=False))
@@ -376,9 +441,11 @@ class Scene:
         # A name alone can't be called: it waits in the conversation until there is a way to reach.
         if not self.reachable or (not self.given and self.kind is not Kind.CALLBACK):
             return {}
-        if not self.known.get("note") and (need := self._need()):
-            new["note"] = need
-        return new
+        note = "" if self.known.get("note") else self._need()
+        wish = self.question if self.kind is Kind.CALLBACK else self._call_wish
+        if wish and wish not in self.known.get("note", ""):
+            note = "\n".join(filter(None, (note, cut(wish, _NOTE))))
+        return {**new, "note": note} if note else new
 
     def _need(self) -> str:
         """The line of the visitor that says most about what they want, word for word."""
@@ -390,7 +457,7 @@ class Scene:
             rank = (not details, reading.told("ask_need", [rest]), len(reading.telling(rest)))
             if rank[2] and reading.kind_of(rest) is Kind.QUESTION and rank > most:
                 best, most = line, rank
-        return _cut(best, _NOTE)
+        return cut(best, _NOTE)
 
     # --- Words ----------------------------------------------------------------------------------
 
@@ -428,30 +495,3 @@ class Scene:
 def _words(message: ChatMessage) -> str:
     content = message.get("content")
     return content if isinstance(content, str) else ""
-
-
-def _joined(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
-
-
-def _sentences(text: str) -> list[str]:
-    """A text in pieces that end where sentences or lines do; joined they are the text."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    cuts = [0, *(end for end in ends if end < len(text)), len(text)]
-    return [text[a:b] for a, b in pairwise(cuts) if text[a:b]]
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= LONGEST_ANSWER:
-        return text
-    kept = ""
-    for sentence in _sentences(text):
-        if kept and len(kept) + len(sentence.rstrip()) > LONGEST_ANSWER:
-            break
-        kept += sentence
-    return kept.strip()
-
-
-def _cut(text: str, longest: int) -> str:
-    """The beginning of a text, whole words only."""
-    return text if len(text) <= longest else text[:longest].rsplit(maxsplit=1)[0]

@@ -16,6 +16,7 @@ class Kind(Enum):
 
     QUESTION = auto()
     GREETING = auto()
+    REMARK = auto()
     WELLBEING = auto()
     THANKS = auto()
     GOODBYE = auto()
@@ -23,6 +24,7 @@ class Kind(Enum):
     INSULT = auto()
     PERSON = auto()
     CALLBACK = auto()
+    WAITING = auto()
     YES = auto()
     NO = auto()
     FINE = auto()
@@ -44,8 +46,8 @@ _COMMON = {
     "fr": "le la les et est sont je tu vous nous mon ma mes votre vos notre ce cette ces que quel "
     "quelle quels quelles qui quand où comment pourquoi combien avez avoir ai avec pour de du des "
     "sur à au aux un une ne pas si ou mais être s'il plaît voudrais peut peux pouvez faire ça cela "
-    "il elle y en dans par c'est j'ai qu'est d'un d'une l'on besoin",
-    "es": "el la los las y es son yo tú usted ustedes nosotros mi mis "
+    "a il elle y en dans par c'est j'ai qu'est d'un d'une l'on besoin",
+    "es": "a el la los las y es son yo tú usted ustedes nosotros mi mis "
     "su sus nuestro este esta esto "
     "eso qué que cuál cuáles quién cuándo cuando dónde donde cómo como "
     "cuánto cuánta cuántos cuanto "
@@ -53,7 +55,7 @@ _COMMON = {
     "puedo puede pueden me te se lo muy más necesito está",
     "pt": "o os as e é são eu tu você vocês nós meu minha seu sua nosso nossa este esta isto isso "
     "que qual quais quem quando onde como quanto quanta quantos custa tem têm tenho há com para "
-    "por de do da dos das em no na nos nas ao um uma não se mas ser estar quero posso pode podem "
+    "a por de do da dos das em no na nos nas ao um uma não se mas ser estar quero posso pode podem "
     "me muito mais preciso está vou",
 }
 LANGUAGE_WORDS = {language: _words(words) for language, words in _COMMON.items()}
@@ -62,15 +64,21 @@ _TELLTALE = {
     "en": "hello thanks thank hey goodbye price hi yes please",
     "de": "hallo danke guten tschüss servus moin ja nein preis preise lieferung lieferzeit kosten "
     "kostet lieferkosten garantie rückgabe fahrrad grüezi bitte ich nicht",
-    "fr": "bonjour bonsoir salut merci oui prix livraison garantie combien voudrais vélo au-revoir",
+    "fr": "bonjour bonsoir salut merci oui prix livraison garantie combien voudrais vélo "
+    "au-revoir délai livrez devis",
     "es": "hola gracias adiós precio precios entrega envío garantía buenos buenas cuánto bicicleta "
-    "quiero usted sí",
+    "quiero usted sí plazos plazo envíos hacéis",
     "pt": "olá oi obrigado obrigada preço preços entrega envio boa bom quanto bicicleta quero você "
-    "vocês não sim tchau",
+    "vocês não sim tchau entregam prazo",
 }
 TELLTALE_WORDS = {language: _words(words) for language, words in _TELLTALE.items()}
 
-STOP = frozenset().union(*LANGUAGE_WORDS.values(), *TELLTALE_WORDS.values())
+# Of the telltale words those that name a subject.
+_SUBJECTS = _words(
+    "lieferung lieferzeit lieferkosten garantie rückgabe fahrrad livraison vélo délai devis "
+    "entrega envío envíos garantía bicicleta plazos plazo envio prazo"
+)
+STOP = frozenset().union(*LANGUAGE_WORDS.values(), *TELLTALE_WORDS.values()) - _SUBJECTS
 # What is asked of a thing, without naming one: "and how much is it?"
 ASKING = _words(
     """
@@ -113,7 +121,8 @@ GREETING = (
     r"hi+|hello|hey+|hiya|howdy|good (?:morning|afternoon|evening|day)|hallo|hallochen|huhu|"
     r"guten (?:tag|morgen|abend)|moin(?: moin)?|servus|gruss gott|gruezi|bonjour|bonsoir|salut|"
     r"coucou|hola|buenos dias|buenas(?: tardes| noches)?|ola|oi|bom dia|boa (?:tarde|noite)|"
-    r"greetings"
+    r"greetings|hlo|helo|heya|is (?:any|some)(?:body|one) (?:there|here)|any(?:body|one) there|"
+    r"(?:ist )?(?:da )?jemand da|il y a quelqu'un|hay alguien(?: ahi)?|(?:tem|esta) alguem(?: ai)?"
 )
 _WELLBEING = (
     r"how are you(?: doing)?(?: today)?|how(?:'s| is) it going|how do you do|"
@@ -136,11 +145,12 @@ _GOODBYE = (
     r"eso es todo|tchau|adeus|ate (?:logo|mais|breve)|e so isso|good night|gute nacht|bonne nuit"
 )
 _WHO = (
-    r"(?:who|what)(?:'s| is| are) (?:you|this)(?: exactly)?|are you (?:a |"
-    r"an )?(?:real|human|bot|robot|"
+    r"(?:who|what)(?:'s| is| are) (?:you|this)(?: exactly)?|are you (?:even |really |"
+    r"actually )?(?:an? )?(?:real|human|bot|robot|"
     r"machine|ai|person|computer|chatbot|program|chatgpt)\b.*|(?:is this|am i (?:talking|speaking) "
     r"(?:to|with)) (?:a |an )?(?:real|human|bot|robot|machine|ai|person|computer|chatbot)\b.*|"
-    r"what(?:'s| is) your name|"
+    r"what(?:'s| is) your name|how old are you|are you (?:married|single|alive|conscious)|"
+    r"do you have (?:feelings|a (?:boy|girl)friend|a soul)|"
     r"(?:wer|was) (?:bist du|sind sie|seid ihr)(?: eigentlich)?|(?:bist du|sind sie) (?:ein |eine |"
     r"echt)\w*.*|wie heisst du|wie heissen sie|"
     r"qui (?:es-tu|etes-vous|es tu|etes vous)|(?:es-tu|etes-vous|tu es|vous etes) "
@@ -223,8 +233,28 @@ CALLBACK = re.compile(
     r"\bgive me a (?:call|ring)\b|"
     r"\bruf\w* (?:sie |ihr )?mich\b|\bruckruf\w*|\bzuruckrufen\b|\brappel\w+|\bappelez-moi\b|"
     r"\bllam[ae]r?n?me\b|\bm'appeler\b|\bmich (?:\w+ )?anrufen\b|\bque me llam\w+|"
-    r"\bdevolver la llamada\b|\bligu?\w*-me\b|\bme lig(?:u\w+|ar)\b|\bligar-me\b|"
-    r"\b(?:can|could) (?:you|someone|somebody) call\b"
+    r"\bdevolver la llamada\b|"
+    r"\bme (?:pued\w+|podr\w+) llamar\b|\bpod\w+(?:-| )me ligar\b|"
+    r"\bligu?\w*-me\b|\bme lig(?:u\w+|ar)\b|\bligar-me\b|"
+    r"\b(?:can|could) (?:you|someone|somebody|anyone|anybody|a person) call\b|"
+    r"\bque quelqu'un m'appelle\b"
+)
+# Said while a person has been called: no question, only impatience.
+WAITING = re.compile(
+    r"(?:(?:right )?now|hurry(?: up)?|asap|still waiting|i(?:'m| am) (?:still )?waiting|how long"
+    r"(?: (?:does|will) (?:it|this|that) take| do i have to wait)?|where (?:is|are) (?:he|she|they|"
+    r"the person|everybody|everyone)|sofort|jetzt|beeil\w*|ich warte(?: noch)?|wie lange(?: noch)?|"
+    r"maintenant|vite|j'attends(?: toujours)?|ahora(?: mismo)?|ya|estoy esperando|agora|"
+    r"(?:ainda )?estou a espera|estou esperando|well)(?: please| bitte)?"
+)
+# Told to begin a talk, nothing is asked: "I saw your bikes on the street".
+REMARK = re.compile(
+    r"(?:i|we|my \w+|a friend(?: of mine)?) (?:just |have |'ve |recently )*(?:saw|seen|heard (?:of|"
+    r"about)|came across|discovered|found|noticed|like|love)\b (?:of |about )?"
+    r"(?:you|your|this|one of)\b.*|(?:ich|wir) (?:habe|haben) .*\b(?:gesehen|gehort|entdeckt)|"
+    r"(?:j'ai|nous avons|on a) (?:vu|decouvert|trouve) (?:vo[st]\w*|votre)\b.*|"
+    r"(?:he|hemos) (?:visto|descubierto|oido) .*|(?:eu )?(?:vi|vimos|descobri) (?:a |as |o |os )?"
+    r"(?:vossa|sua|vosso|seu)\w*\b.*"
 )
 CALLED = re.compile(
     r"\bcall me (?!back|at|on|later|tomorrow|today|please|now|when|as|if|under|any)"
@@ -260,12 +290,21 @@ QUESTION_WORDS = _words(
 )
 
 TOLD = {
+    "ask_call_time": re.compile(
+        r"\b(?:today|tomorrow|tonight|morning|afternoon|evening|noon|(?:mon|tues|wednes|thurs|fri|"
+        r"satur|sun)day|heute|morgen|vormittag\w*|nachmittag\w*|abend\w*|montag|dienstag|mittwoch|"
+        r"donnerstag|freitag|samstag|demain|aujourd'hui|matin|apres-midi|lundi|mardi|mercredi|jeudi|"
+        r"vendredi|samedi|hoy|manana|tarde|lunes|martes|miercoles|jueves|viernes|sabado|hoje|amanha|"
+        r"manha|segunda|terca|quarta|quinta|sexta|\d{1,2} ?(?:am|pm|uhr|h))\b"
+    ),
     "ask_whom": re.compile(
         r"\b(?:compan(?:y|ies)|firm|business|fleet|employees|myself|"
         r"my (?:family|wife|husband|kids?|"
         r"children|son|daughter)|(?:two|three|four|five|"
         r"\d+) (?:\w+ )?(?:bikes|pieces|units|people|kids|"
-        r"children|employees|users|seats)|firma|betrieb|unternehmen|flotte|mitarbeiter\w*|fur mich|"
+        r"children|employees|users|seats|cargo)|\d+ (?:\w+ )?bikes|city|council|municipal\w*|"
+        r"department|agency|school|nursery|kindergarten|bakery|stadt|gemeinde|backerei|schule|mairie|"
+        r"ayuntamiento|camara municipal|firma|betrieb|unternehmen|flotte|mitarbeiter\w*|fur mich|"
         r"meine[rn]? (?:familie|frau|mann|kinder\w*)|privat|entreprise|societe|flotte|salaries|"
         r"pour moi|ma famille|mes enfants|empresa|negocio|flota|empleados|para mi\b|mi familia|"
         r"mis hijos|frota|funcionarios|para mim|minha familia|meus filhos)\b"
@@ -284,7 +323,9 @@ TOLD = {
     "ask_need": re.compile(
         r"\b(?:i (?:want|need|would like|'d like) (?:it |something |"
         r"one )?(?:for|to)|looking for|so that i|"
-        r"use it (?:for|to)|brauche|suche|um \w+ .* zu|zum \w+en|besoin|"
+        r"use it (?:for|to)|for (?:our|my) |brauche|"
+        r"(?:for|have) (?:\w+ ){0,3}(?:kids|children|dogs?|school|shopping|commut\w+|work)|"
+        r"suche|um \w+ .* zu|zum \w+en|besoin|"
         r"cherche|pour (?:\w+er|mes|mon|"
         r"ma)|necesito|busco|para (?:\w+[aei]r|mis|mi)|preciso|procuro|"
         r"para (?:\w+[aei]r|meus|minha))\b"
