@@ -18,6 +18,7 @@ class Identity:
     site: str  # the site's public key
     visitor: uuid.UUID
     conversation: uuid.UUID
+    locale: str = ""  # as told at init, for a client that does not tell it again
 
 
 def fresh(site: str) -> Identity:
@@ -26,14 +27,19 @@ def fresh(site: str) -> Identity:
 
 
 def issue(identity: Identity) -> str:
-    payload = [identity.site, identity.visitor.hex, identity.conversation.hex]
+    payload = [
+        identity.site,
+        identity.visitor.hex,
+        identity.conversation.hex,
+        identity.locale,
+    ]
     return signing.dumps(payload, salt=_SALT)
 
 
 def read(token: str) -> Identity:
     """Who holds `token`; raises `BadToken`."""
     try:
-        site, visitor, conversation = signing.loads(token, salt=_SALT, max_age=MAX_AGE)
-        return Identity(site, uuid.UUID(visitor), uuid.UUID(conversation))
+        site, visitor, conversation, locale = signing.loads(token, salt=_SALT, max_age=MAX_AGE)
+        return Identity(site, uuid.UUID(visitor), uuid.UUID(conversation), locale)
     except (signing.BadSignature, ValueError, TypeError, AttributeError):
         raise BadToken from None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -122,7 +123,7 @@ async def init(request: HttpRequest) -> HttpResponse:
     key, token = body.get("site"), body.get("token")
     try:
         wire.page(body.get("page"))
-        wire.locale(body.get("locale"))
+        locale = wire.locale(body.get("locale"))
     except wire.BadFrame as bad:
         raise Problem(400, "bad_request", bad.message) from None
     if not isinstance(key, str) or not isinstance(token, str | None):
@@ -136,6 +137,7 @@ async def init(request: HttpRequest) -> HttpResponse:
         text = _("You are writing too fast. Please wait a moment.")
         raise Problem(429, "rate_limited", text, retry_after=wait)
     identity = tokens.fresh(key) if token is None else _identity(token, key)
+    identity = replace(identity, locale=locale or identity.locale)
     return _json(await query(_opened, site, identity, _socket_url(request)))
 
 
@@ -191,7 +193,7 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
         messages, earlier = conversations.history(talk.id)
     version = personas.published(site)
     return {
-        "token": tokens.issue(tokens.Identity(site.key, identity.visitor, talk.id)),
+        "token": tokens.issue(replace(identity, conversation=talk.id)),
         "visitor": str(identity.visitor),
         "conversation": talk.as_field(),
         "messages": [message.as_frame() for message in messages],

@@ -37,7 +37,8 @@ class Visit:
         self._locale = ""
 
     async def begin(self, frame: wire.Connect) -> None:
-        self._page, self._locale = frame.page, frame.locale
+        self._page = frame.page
+        self._locale = frame.locale or self._identity.locale
         # For this socket's task, and so for all the words it is told.
         activate(spoken(self._locale, self._site.language))
         await self._reader.show(frame.rev, epoch=frame.epoch)

@@ -220,6 +220,15 @@ async def test_earlier_messages_page_by_page(sqlite_server):
             assert (status, error_of(body)) == (400, "bad_request")
 
 
+async def test_locale_of_init_holds_where_connect_names_none(sqlite_server):
+    async with await Client.open(sqlite_server, locale="de-AT") as visitor:
+        await visitor.send({"type": "stop", "message": "nothing"})
+        german = (await visitor.until("error"))["message"]
+    async with await Client.open(sqlite_server) as visitor:
+        await visitor.send({"type": "stop", "message": "nothing"})
+        assert (await visitor.until("error"))["message"] != german
+
+
 @pytest.mark.parametrize("path", ["/api/chat/messages", "/api/voice/x", "/api/voice/x/0"])
 async def test_without_a_token_there_is_nothing(sqlite_server, path):
     status, body, _ = await get(sqlite_server, path)
