@@ -105,7 +105,7 @@ class Turn:
             await self._abandon()
             self.done.set()
         if awaits or self._newest > self._read:
-            await answer(self.conversation)
+            live.spawn(answer(self.conversation))
 
     async def _run(self, claim: Claim | None) -> bool:
         """True: the visitor has said more, and nobody answers it yet."""
