@@ -228,7 +228,7 @@ def _by_meaning(
         + _NAME_WEIGHT * named
     )
     answers = (meant >= threshold) & (fit >= max(_BORDER, fit.max() - _BEST_MARGIN))
-    near_name = named & (meant >= threshold - _NAMED_MARGIN)
+    near_name = named.astype(bool) & (meant >= threshold - _NAMED_MARGIN)
     ranks.fit[index.owners] = fit
     ranks.sure[index.owners] = answers | near_name
     ranks.related[index.owners] |= fit >= _BORDER - _RELATED_MARGIN
