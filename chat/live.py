@@ -343,7 +343,9 @@ class Live:
             stream = self.streams.get(conversation)
             if stream is not None:
                 stream.watch(event["from"])
-            elif len(self._wanted) < MAX_WANTED:  # its reply is about to begin here
+            else:  # its reply is about to begin here
+                if len(self._wanted) >= MAX_WANTED:
+                    self._wanted.clear()
                 self._wanted.setdefault(conversation, set()).add(event["from"])
         elif event["type"] == "typing" and conversation:
             self.typing(conversation, "writing")
