@@ -1,4 +1,7 @@
-"""What the landing page says about the product, in one place to edit."""
+"""What the landing page says about the product: the one place to edit.
+
+Words between `backticks` are shown as code. Everything else is plain text.
+"""
 
 from typing import NamedTuple
 
@@ -9,6 +12,86 @@ class Feature(NamedTuple):
     icon: str  # an SVG path on a 24 by 24 grid
 
 
+class Step(NamedTuple):
+    title: str
+    text: str
+
+
+class Line(NamedTuple):
+    """One line of the conversation in the picture."""
+
+    kind: str  # said, answered or source
+    text: str
+
+
+class Hello(NamedTuple):
+    """A question as a visitor might ask it."""
+
+    language: str  # as HTML names it
+    text: str
+
+
+class Question(NamedTuple):
+    question: str
+    answer: str
+
+
+class Link(NamedTuple):
+    title: str
+    address: str
+
+
+NAME = "Sales Agent"
+TITLE = "Sales Agent: an open-source AI sales agent you host yourself"
+DESCRIPTION = (
+    "An open-source AI sales agent you host yourself: it answers visitors from your own knowledge, "
+    "hands over to a person, and brings you leads."
+)
+SITE = "demo"  # the public key of the site that chats on this page
+SOURCE = ""  # where the source code lies; the footer links to it once this is set
+LICENCE = "Sales Agent is free software under the MIT licence."
+
+MENU = [
+    Link("Features", "#features"),
+    Link("How it works", "#start"),
+    Link("Developers", "#developers"),
+    Link("Self-hosting", "#host"),
+    Link("Questions", "#questions"),
+]
+
+# --- The top -------------------------------------------------------------------------------------
+KICKER = "Open source (MIT) · self-hosted · Django"
+HEADLINE = "The sales agent that knows your business"
+LEAD = (
+    "It answers your visitors the moment they ask, from the knowledge you give it, and says so "
+    "when it does not know. A person is one sentence away, and every lead reaches your team."
+)
+DEMO_NOTE = "The chat on this page is the product itself, selling made-up cargo bikes."
+
+AGENT = "Mira"
+AGENT_NOTE = "AI assistant · Haulberry"
+PICTURE_LABEL = (
+    "A conversation in the chat: a visitor asks which cargo bike suits two children, the agent "
+    "recommends one with its price and offers a test ride."
+)
+PICTURE = [
+    Line("said", "Which bike fits two kids and the shopping?"),
+    Line(
+        "answered",
+        "The Family. Two children sit on a bench with five-point belts, and the box takes 100 kg "
+        "in all. It costs €4,990.",
+    ),
+    Line("source", "Haulberry Family"),
+    Line("said", "Can I try it first?"),
+    Line(
+        "answered",
+        "Yes, and it is free: 45 minutes in Münster or at one of 22 test points. Shall our team "
+        "arrange one with you?",
+    ),
+]
+
+# --- Features ------------------------------------------------------------------------------------
+FEATURES_TITLE = "Sells the way your best people do"
 FEATURES = [
     Feature(
         "Answers from what you know",
@@ -48,4 +131,127 @@ FEATURES = [
         "trackers, no foreign servers, and no style of yours touched.",
         "M13 3.5L5.5 13.5H12l-1 7 7.5-10H12z",
     ),
+]
+
+# --- How it works --------------------------------------------------------------------------------
+STEPS_TITLE = "From nothing to a first conversation"
+STEPS = [
+    Step(
+        "Start it",
+        "Clone it and say `make run`: that sets up everything, with a demo to talk to. It needs "
+        "Python 3.11, no account and no key.",
+    ),
+    Step(
+        "Tell it what you know",
+        "Write down products, prices and answers in the admin, and how the agent should sell. It "
+        "uses them from the next question on.",
+    ),
+    Step(
+        "Paste one tag",
+        "The chat appears on your website, and the first questions arrive with names and numbers "
+        "attached.",
+    ),
+]
+
+# --- Languages -----------------------------------------------------------------------------------
+LANGUAGES_TITLE = "Asked in German, answered in German"
+LANGUAGES_TEXT = (
+    "A model answers in the language your visitor writes, from knowledge you keep in one. The "
+    "guided seller, which needs no model, speaks English, German, French, Spanish and Portuguese."
+)
+VOICE_TEXT = (
+    "It talks in writing. Speech, in and out, is planned and not part of this version: we would "
+    "rather say so here than surprise you later."
+)
+HELLOS = [
+    Hello("de", "Passt das Rad durch eine normale Tür?"),
+    Hello("fr", "Livrez-vous aussi à Lyon ?"),
+    Hello("es", "¿Cuánto cuesta la versión eléctrica?"),
+    Hello("pt", "Posso pagar em prestações?"),
+    Hello("en", "Can I talk to a person?"),
+]
+
+# --- For developers ------------------------------------------------------------------------------
+DEVELOPERS_TITLE = "One tag, and no surprises behind it"
+DEVELOPERS_TEXT = (
+    "Anywhere in your pages, in the head or the body. What follows is fetched when somebody "
+    "reaches for it."
+)
+DEVELOPERS = [
+    Step(
+        "Your page stays yours",
+        "A custom element in a shadow root: no style leaks in or out. It runs under a strict "
+        "Content-Security-Policy and Trusted Types.",
+    ),
+    Step(
+        "Any button opens it",
+        'Give it `data-sales-chat="open"`. Colours, corners and font follow CSS variables that '
+        "you set on `sales-chat`.",
+    ),
+    Step(
+        "A protocol on paper",
+        "The widget is one client of a documented WebSocket protocol with a plain HTTP fallback. "
+        "Write another one for your app.",
+    ),
+]
+
+# --- Self-hosting --------------------------------------------------------------------------------
+HOST_TITLE = "Yours, on your own machine"
+HOST_TEXT = (
+    "A plain Django project with a test suite you can read. Conversations and leads stay in your "
+    "database. Words leave your server only for the language model you choose, and one on your own "
+    "machine will do."
+)
+HOST_POINTS = [
+    "SQLite on a laptop, PostgreSQL and Redis in production",
+    "A Procfile to deploy; `manage.py check --deploy` names what is missing",
+    "OpenAI or any server that speaks its protocol; without one, a guided seller answers from your "
+    "knowledge",
+    "Survives restarts in the middle of a sentence",
+]
+
+# --- Open questions ------------------------------------------------------------------------------
+QUESTIONS_TITLE = "What people ask before they start"
+QUESTIONS = [
+    Question(
+        "What does it cost?",
+        "The software is free, for companies too. You pay for the machine it runs on and, if you "
+        "use a hosted language model, for the words that model reads and writes. Without a model "
+        "there is nothing else to pay.",
+    ),
+    Question(
+        "Will it make things up?",
+        "It is told to answer from your knowledge, shows the entry an answer came from, and says "
+        "when it does not know. A language model can still be wrong; the guided seller cannot "
+        "invent anything, because it only quotes you.",
+    ),
+    Question(
+        "Where do my visitors’ words go?",
+        "Into your own database. If you set a hosted model, the conversation also goes to its "
+        "provider to be answered. No cookies are set and no third party is asked for anything.",
+    ),
+    Question(
+        "Does it slow my website down?",
+        "The tag loads a script of under 2 kB, without waiting and after your page. The rest, "
+        "under 20 kB, is fetched when somebody reaches for the chat.",
+    ),
+    Question(
+        "Can a person take over?",
+        "A visitor who asks for a person is told that one will be in touch, and your staff get an "
+        "e-mail with a link to the whole conversation.",
+    ),
+    Question(
+        "Can it speak?",
+        "Not yet. Today it reads and writes; voice is planned.",
+    ),
+]
+
+# --- The end -------------------------------------------------------------------------------------
+CLOSING_TITLE = "Ask it something difficult"
+CLOSING_TEXT = (
+    "A price it does not know, a promise it must not make, a question in another language."
+)
+FOOTER = [
+    Link("Chat on a page of its own", f"/chat/{SITE}"),
+    Link("For staff", "/admin/"),
 ]

@@ -5,4 +5,7 @@ from landing import views
 urlpatterns: list[URLPattern] = [
     path("", views.index, name="landing"),
     path("favicon.ico", views.favicon),
+    path("robots.txt", views.robots),
+    path("sitemap.xml", views.sitemap),
+    path("site.webmanifest", views.manifest),
 ]

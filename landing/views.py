@@ -1,20 +1,30 @@
-"""The marketing page around the widget's tag."""
+"""The marketing page around the widget's tag, and what browsers and crawlers ask for beside it."""
+
+from urllib.parse import urljoin
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponsePermanentRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from landing.content import FEATURES
+from landing import content
+
+ICON_SIZES = (192, 512)
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    origin = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
-    context = {"origin": origin, "site": "demo", "features": FEATURES}
-    return render(request, "landing/index.html", context)
+    origin = _origin(request)
+    card = urljoin(f"{origin}/", static("landing/card.png"))  # a CDN's address stays as it is
+    return render(request, "landing/index.html", {"origin": origin, "card": card})
 
 
 @require_safe
@@ -22,3 +32,52 @@ def index(request: HttpRequest) -> HttpResponse:
 def favicon(request: HttpRequest) -> HttpResponse:
     """Browsers ask for it here whatever a page says."""
     return HttpResponsePermanentRedirect(static("landing/favicon.ico"))
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def robots(request: HttpRequest) -> HttpResponse:
+    # Not `/chat/`: a page must be read for its `noindex` to be seen.
+    rules = ["User-agent: *", "Disallow: /admin/", "Disallow: /api/"]
+    lines = [*rules, "", f"Sitemap: {_origin(request)}/sitemap.xml", ""]
+    return HttpResponse("\n".join(lines), "text/plain; charset=utf-8")
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def sitemap(request: HttpRequest) -> HttpResponse:
+    """The landing page alone: a list of the sites' chats would name the company's customers."""
+    context = {"addresses": [f"{_origin(request)}/"]}
+    return render(request, "landing/sitemap.xml", context, "application/xml")
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def manifest(request: HttpRequest) -> HttpResponseBase:
+    """What a phone shows when somebody puts the page on their home screen."""
+    icons = [
+        {
+            "src": static(f"landing/icon-{size}.png"),
+            "sizes": f"{size}x{size}",
+            "type": "image/png",
+            "purpose": purpose,
+        }
+        for size in ICON_SIZES
+        for purpose in ("any", "maskable")
+    ]
+    described = {
+        "name": content.NAME,
+        "short_name": content.NAME,
+        "description": content.DESCRIPTION,
+        "start_url": "/",
+        "display": "browser",
+        "background_color": "#fbfaf7",
+        "theme_color": "#fbfaf7",
+        "icons": icons,
+    }
+    return JsonResponse(described, content_type="application/manifest+json")
+
+
+def _origin(request: HttpRequest) -> str:
+    """Where the world reaches this server, without a slash at the end."""
+    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
