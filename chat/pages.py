@@ -15,7 +15,7 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from chat.models import Site
-from salesagent.static import compact
+from salesagent.static import compact, compact_style
 
 WIDGET = Path(settings.BASE_DIR) / "static" / "widget"
 
@@ -54,7 +54,7 @@ def _loader() -> Loader:
     names = ["define.js", "chat-widget.css", "messages.css"]  # the entry first
     names += sorted(path.name for path in WIDGET.glob("*.js"))
     names = [name for name in dict.fromkeys(names) if name != "loader.js"]
-    launcher = compact((WIDGET / "launcher.css").read_text()).replace("\n", "")
+    launcher = compact_style((WIDGET / "launcher.css").read_text())
     files = [launcher, *(static(f"widget/{name}") for name in names)]
     script = compact((WIDGET / "loader.js").read_text())
     plain = script.replace('"WIDGET_FILES"', json.dumps(files, separators=(",", ":"))).encode()

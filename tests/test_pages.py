@@ -79,10 +79,25 @@ def test_every_import_stands_on_one_line() -> None:
         assert all(re.fullmatch(r'import \{ .+ \} from "\./[a-z-]+\.js";', it) for it in imports)
 
 
-def test_the_widget_is_small(sqlite_server: Server) -> None:
+def test_the_widget_is_small_in_every_language(sqlite_server: Server) -> None:
     sizes = {path: packed(sqlite_server, path) for path in parts(sqlite_server)}
-    assert sum(sizes.values()) <= 20_000, sizes
+    languages = [packed(sqlite_server, path) for path in language_files(sqlite_server)]
+    assert sum(sizes.values()) + max(languages) <= 20_000, sizes
     assert packed(sqlite_server, "/widget.js") <= 2_000
+
+
+def language_files(server: Server) -> list[str]:
+    """The addresses of the language files, as the widget asks for them."""
+    chooser = next(path for path in parts(server) if "/widget/strings." in path)
+    names = re.findall(r'import\("\./(.+?)"\)', fetch(server, chooser)[1].decode())
+    return [f"/static/widget/{name}" for name in names]
+
+
+def test_every_language_is_there_for_ever(sqlite_server: Server) -> None:
+    files = language_files(sqlite_server)
+    assert [re.sub(r"\.[0-9a-f]{12}\.js$", "", path)[-2:] for path in files] == LANGUAGES
+    for path in files:
+        assert "immutable" in fetch(sqlite_server, path)[0]["cache-control"], path
 
 
 def packed(server: Server, path: str) -> int:
@@ -99,13 +114,54 @@ def test_no_module_is_too_long_or_writes_markup() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(", text), path.name
 
 
-def test_both_sides_of_the_words_are_complete() -> None:
-    tables = re.findall(
-        r"^const \w+ = \{(.*?)^\};", (STATIC / "widget/strings.js").read_text(), re.M | re.S
-    )
-    english, *others = [re.findall(r"^  (\w+):", table, re.MULTILINE) for table in tables]
-    assert others
-    assert all(other == english for other in others)
+LANGUAGES = sorted(path.stem for path in (STATIC / "widget/strings").glob("*.js"))
+
+
+def strings(language: str) -> dict[str, str]:
+    """The words of a language file, which is one table of `name: "text"` and nothing else."""
+    text = (STATIC / f"widget/strings/{language}.js").read_text()
+    table = re.fullmatch(r"export const words = \{\n((?:  \w+: \".+\",\n)+)\};\n", text)
+    assert table, language
+    return dict(re.findall(r'^  (\w+): "(.+)",$', table[1], re.MULTILINE))
+
+
+def test_the_widget_speaks_fifteen_languages() -> None:
+    assert " ".join(LANGUAGES) == "ar de en es fr he hi it ja ko nl pl pt tr zh"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_has_all_words_and_no_other(language: str) -> None:
+    assert list(strings(language)) == list(strings("en"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_has_the_same_gaps_to_fill(language: str) -> None:
+    english = strings("en")
+    for name, text in strings(language).items():
+        assert re.findall(r"\{.*?\}", text) == re.findall(r"\{.*?\}", english[name]), name
+
+
+@pytest.mark.parametrize("language", sorted({*LANGUAGES} - {"en"}))
+def test_a_language_is_not_left_in_english(language: str) -> None:
+    english = strings("en")
+    same = {name for name, text in strings(language).items() if text == english[name]}
+    assert same <= {"conversation", "sources", "suggestions"}, same  # French says it so too
+
+
+def test_every_word_is_used() -> None:
+    modules = "".join(path.read_text() for path in (STATIC / "widget").glob("*.js"))
+    stages = {"reading", "searching"}  # by the name that the server sends
+    unused = {name for name in strings("en") if not re.search(rf"words\.{name}\b", modules)}
+    assert unused == stages
+
+
+def test_the_style_knows_no_left_and_right() -> None:
+    for path in (STATIC / "widget").glob("*.css"):
+        text = re.sub(r"safe-area-inset-\w+", "", path.read_text())
+        assert not re.search(r"\b(left|right)\b", text), path.name
+        for name, value in re.findall(r"\b(margin|padding): (.+);", text):
+            sides = re.sub(r"\([^()]*\)", "", value).split()
+            assert len(sides) < 4 or sides[1] == sides[3], (path.name, name, value)
 
 
 # --- Pages --------------------------------------------------------------------------------------

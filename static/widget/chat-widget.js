@@ -1,7 +1,7 @@
 import { Conversation } from "./conversation.js";
 import { Panel } from "./panel.js";
 import { Store } from "./storage.js";
-import { words } from "./strings.js";
+import { spoken } from "./strings.js";
 
 /** Black or white, whichever reads better on the colour `#rrggbb`. */
 function inkOn(accent) {
@@ -55,26 +55,41 @@ export class ChatWidget extends HTMLElement {
     const life = (this.#life = new AbortController());
     const site = this.getAttribute("site") ?? "";
     const store = (this.#store = new Store(site));
+    const known = store.get("site");
+    let language;
     try {
-      await this.#dressed();
+      [language] = await Promise.all([this.#spoken(known), this.#dressed()]);
     } catch (error) {
-      console.error(`Sales chat: the style sheet did not load (${error}).`);
+      console.error(`Sales chat: a part did not load (${error}).`);
       return this.remove();
     }
     if (life.signal.aborted) return;
-    const known = store.get("site");
     const server = this.getAttribute("server") ?? location.origin;
     this.#conversation = new Conversation(site, server, store, life.signal);
-    this.#conversation.addEventListener("ready", ({ detail }) => {
-      store.set("site", detail.site);
-      this.#take(detail.site, detail.limits.text);
+    this.#conversation.addEventListener("ready", async ({ detail: { site, limits } }) => {
+      store.set("site", site);
+      this.#take(site, limits.text);
+      const wanted = await this.#spoken(site).catch(() => language);
+      if (wanted.lang === language.lang || life.signal.aborted) return;
+      language = wanted;
+      this.#build(language, site, limits.text);
     });
-    const language = words(known?.locale ?? document.documentElement.lang);
-    this.#panel = new Panel(language, this.#conversation, store, () => this.#close());
-    if (known) this.#take(known, 2000);
+    this.#build(language, known, 2000);
+  }
+
+  /** The site's language if that is known already, else the page's or the browser's. */
+  #spoken(site) {
+    const tag = site?.locale || document.documentElement.lang || navigator.language;
+    return spoken(tag);
+  }
+
+  /** Makes the panel, in place of one in another language. */
+  #build(language, site, limit) {
+    this.#panel = new Panel(language, this.#conversation, this.#store, () => this.#close());
+    if (site) this.#take(site, limit);
     this.#root.querySelector(".panel")?.remove();
     this.#root.append(this.#panel.element);
-    this.#listen(life.signal);
+    this.#listen(this.#life?.signal);
     this.#show();
   }
 

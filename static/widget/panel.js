@@ -14,12 +14,12 @@ export class Panel {
   #drawn = 0;
 
   /**
-   * @param {import("./strings.js").Words} words
+   * @param {import("./strings.js").Language} language
    * @param {import("./conversation.js").Conversation} conversation
    * @param {import("./storage.js").Store} store
    * @param {() => void} close
    */
-  constructor(words, conversation, store, close) {
+  constructor({ words, lang, dir }, conversation, store, close) {
     this.#words = words;
     this.#conversation = conversation;
     this.#list = new MessageList(words, {
@@ -41,7 +41,7 @@ export class Panel {
       announcer: h("div", { class: "hidden", "aria-live": "polite" }),
     };
     this.#parts.suggestions.setAttribute("aria-label", words.suggestions);
-    this.element = this.#build(close);
+    this.element = this.#build(close, { lang, dir });
     conversation.addEventListener("change", () => this.#schedule());
     conversation.addEventListener("finished", ({ detail }) => this.#announce(detail));
   }
@@ -69,7 +69,7 @@ export class Panel {
     this.#list.toEnd();
   }
 
-  #build(close) {
+  #build(close, language) {
     const { avatar, name, role, suggestions, line, announcer } = this.#parts;
     const { menu, button } = this.#menu();
     const closing = { class: "close", type: "button", onclick: close };
@@ -78,7 +78,7 @@ export class Panel {
     const head = h("header", { part: "header" }, avatar, title, button, shut, menu);
     const hint = h("p", { class: "hint" }, this.#words.hint);
     const foot = h("footer", {}, suggestions, line, this.#composer.element, hint);
-    const dialog = { class: "panel", part: "panel", role: "dialog", tabindex: -1 };
+    const dialog = { ...language, class: "panel", part: "panel", role: "dialog", tabindex: -1 };
     dialog["aria-labelledby"] = "name";
     return h("section", dialog, head, this.#list.element, foot, announcer);
   }
@@ -123,7 +123,7 @@ export class Panel {
 
   /** Many frames, one drawing. A hidden page has no animation frames. */
   #schedule() {
-    if (this.#drawn) return;
+    if (this.#drawn || !this.element.isConnected) return;
     const draw = () => this.#draw();
     this.#drawn = document.hidden ? setTimeout(draw, 100) : requestAnimationFrame(draw);
   }

@@ -1,66 +1,34 @@
-const english = {
-  open: "Chat with us",
-  close: "Close chat",
-  menu: "More",
-  restart: "New conversation",
-  assistant: "AI assistant",
-  person: "A person is with you",
-  conversation: "Conversation",
-  placeholder: "Write a message…",
-  message: "Your message",
-  send: "Send",
-  stop: "Stop this answer",
-  retry: "Try again",
-  earlier: "Earlier messages",
-  sources: "Sources",
-  newest: "To the newest message",
-  you: "You",
-  suggestions: "Suggestions",
-  reading: "{name} is reading",
-  searching: "{name} is looking that up",
-  writing: "{name} is writing",
-  waiting: "Waiting to be sent",
-  failed: "Not sent.",
-  stopped: "Stopped",
-  offline: "No connection. What you write is kept and sent as soon as it is back.",
-  limited: "The assistant answers in short just now.",
-  unavailable: "This chat is not available here.",
-  hint: "Answers come from an AI and can be wrong.",
+/** @typedef {typeof import("./strings/en.js").words} Words */
+/** @typedef {{ lang: string, dir: "ltr" | "rtl", words: Words }} Language */
+
+// Whole addresses: the server puts the hashed names in their place.
+const files = {
+  ar: () => import("./strings/ar.js"),
+  de: () => import("./strings/de.js"),
+  en: () => import("./strings/en.js"),
+  es: () => import("./strings/es.js"),
+  fr: () => import("./strings/fr.js"),
+  he: () => import("./strings/he.js"),
+  hi: () => import("./strings/hi.js"),
+  it: () => import("./strings/it.js"),
+  ja: () => import("./strings/ja.js"),
+  ko: () => import("./strings/ko.js"),
+  nl: () => import("./strings/nl.js"),
+  pl: () => import("./strings/pl.js"),
+  pt: () => import("./strings/pt.js"),
+  tr: () => import("./strings/tr.js"),
+  zh: () => import("./strings/zh.js"),
 };
 
-const german = {
-  open: "Chat öffnen",
-  close: "Chat schließen",
-  menu: "Mehr",
-  restart: "Neue Unterhaltung",
-  assistant: "KI-Assistent",
-  person: "Ein Mensch ist für Sie da",
-  conversation: "Unterhaltung",
-  placeholder: "Nachricht schreiben…",
-  message: "Ihre Nachricht",
-  send: "Senden",
-  stop: "Antwort anhalten",
-  retry: "Noch einmal versuchen",
-  earlier: "Frühere Nachrichten",
-  sources: "Quellen",
-  newest: "Zur neuesten Nachricht",
-  you: "Sie",
-  suggestions: "Vorschläge",
-  reading: "{name} liest",
-  searching: "{name} sieht nach",
-  writing: "{name} schreibt",
-  waiting: "Wird gesendet, sobald es geht",
-  failed: "Nicht gesendet.",
-  stopped: "Angehalten",
-  offline: "Keine Verbindung. Was Sie schreiben, bleibt erhalten und wird dann gesendet.",
-  limited: "Der Assistent antwortet gerade nur kurz.",
-  unavailable: "Dieser Chat ist hier nicht verfügbar.",
-  hint: "Antworten kommen von einer KI und können falsch sein.",
-};
-
-/** @typedef {typeof english} Words */
-
-/** @param {string} locale @returns {Words} the interface's words in that language, else in English */
-export function words(locale) {
-  return /^de\b/i.test(locale) ? german : english;
+/**
+ * The interface in a language: `de-AT` is German. English where it has no file, or none that loads.
+ * @param {string} tag
+ * @returns {Promise<Language>}
+ */
+export function spoken(tag) {
+  const load = async (lang) => {
+    const { words } = await files[lang]();
+    return { lang, dir: /ar|he/.test(lang) ? "rtl" : "ltr", words };
+  };
+  return load(tag.toLowerCase().split(/[-_]/)[0]).catch(() => load("en"));
 }
