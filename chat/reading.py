@@ -1,5 +1,8 @@
 """What a socket is given to read: its `status`, and what it missed."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from chat import backends, conversations, turns, wire
 from chat.conversations import Changes
 from chat.database import query
@@ -23,15 +26,22 @@ class Reader:
         self._watch_reply(changes)
 
     async def catch_up(self, status: bool) -> None:
-        """The socket missed something: as single frames where that does, else as `status`."""
+        """The socket missed something: as single frames where that does, else as `status`.
+
+        With `status` it gets one in any case, after the frames: every change is a frame of its own.
+        """
         async with self._socket.reading():
             named = str(self._socket.conversation)
             changes = await self._changes(self._socket.rev, named, None)
-            if status or changes.full or changes.more:
+            if changes.full or changes.more:
                 self._show(changes)
             else:
                 talk = changes.talk.id
-                self._socket.missed(changes.messages, lambda shape: live.text_of(talk, shape))
+                self._socket.missed(
+                    changes.messages,
+                    lambda shape: live.text_of(talk, shape),
+                    self._frame(changes, messages=()) if status else None,
+                )
         self._watch_reply(changes)
 
     async def _changes(self, rev: int, named: str | None, epoch: str | None) -> Changes:
@@ -53,22 +63,26 @@ class Reader:
             talk = changes.talk.id
 
     def _show(self, changes: Changes) -> None:
+        frame = self._frame(changes, changes.messages)
+        latest = frame["conversation"]["rev"]
+        last = changes.messages[-1]["rev"] if changes.messages else latest
+        self._socket.status(frame, last if changes.more else latest)
+
+    def _frame(self, changes: Changes, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         open_reply = None
         if changes.open is not None:
             shape = changes.open.as_frame()
             text = live.text_of(changes.talk.id, shape)
             open_reply = wire.OpenReply({**shape, "text": shape["text"] if text is None else text})
         conversation = changes.talk.as_field()
-        frame = wire.status(
+        return wire.status(
             state=_state(conversation["state"]),
             conversation=conversation,
-            messages=changes.messages,
+            messages=messages,
             open=open_reply,
             full=changes.full,
             more=changes.more,
         )
-        last = changes.messages[-1]["rev"] if changes.messages else conversation["rev"]
-        self._socket.status(frame, last if changes.more else conversation["rev"])
 
     def _watch_reply(self, changes: Changes) -> None:
         """Has the deltas sent here of a reply that another process writes."""

@@ -119,8 +119,9 @@ class Socket:
         self,
         shapes: Sequence[Mapping[str, Any]],
         text_of: Callable[[Mapping[str, Any]], str | None],
+        status: Mapping[str, Any] | None = None,
     ) -> None:
-        """Sends what was missed as single frames, then what came meanwhile.
+        """Sends what was missed as single frames, then `status`, then what came meanwhile.
 
         `text_of` gives the text that this process has sent so far of a streaming reply.
         """
@@ -134,6 +135,9 @@ class Socket:
                 self.push(wire.delta(shape["id"], shape["attempt"], 0, text))
             if text is not None:
                 shown = shape
+        if status is not None:
+            self.push(status)
+            shown = status["open"]["message"] if status["open"] else shown
         self._let_go(shown)
 
     def _let_go(self, shown: Mapping[str, Any] | None) -> None:

@@ -161,3 +161,22 @@ async def test_a_mirror_takes_overlaps_and_notices_gaps():
     assert mirror.take({"off": 3, "text": "👩 there"})
     assert mirror.sent == "Hi 👩 there"
     assert not mirror.take({"off": 99, "text": "?"})
+
+
+async def test_an_unasked_status_comes_after_the_frames_it_would_swallow(line):
+    line.socket.tell(shape("a", 1, 1, "streaming"))
+    say(line.socket, "a", 0, "Hello")
+    async with line.socket.reading():
+        conversation = {"id": "c", "epoch": 1, "rev": 2, "state": "open"}
+        frame = wire.status(
+            state="limited",
+            conversation=conversation,
+            messages=(),
+            open=None,
+            full=False,
+            more=False,
+        )
+        line.socket.missed([shape("a", 1, 2, "complete", "Hello")], lambda shape: None, frame)
+    line.socket.tell(shape("a", 1, 2, "complete", "Hello"))  # told a moment later: once is enough
+    await line.idle()
+    assert seen(line) == ["typing", 1, "Hello", "typing", 2, "status"]
