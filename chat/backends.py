@@ -1,15 +1,28 @@
 """Who writes the replies of this process, in which order they are asked, and how they do."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from django.conf import settings
 
+from chat.breaker import Breaker
 from chat.llm import LLM
 from chat.llm.factory import load
 
 ENOUGH = 3  # replies in a row that the configured model could not write
 _models: dict[str, LLM] = {}
 _failures = 0
+
+
+def _closed() -> Breaker:
+    return Breaker(
+        failures=settings.CHAT_BREAKER_FAILURES,
+        window=settings.CHAT_BREAKER_WINDOW,
+        rest=settings.CHAT_BREAKER_REST,
+    )
+
+
+_breakers: defaultdict[tuple[str, str], Breaker] = defaultdict(_closed)
 
 
 def build() -> None:
@@ -22,6 +35,7 @@ async def close() -> None:
     for model in _models.values():
         await model.close()
     _models.clear()
+    _breakers.clear()
 
 
 def chain() -> Sequence[tuple[LLM, str]]:
@@ -35,6 +49,11 @@ def chain() -> Sequence[tuple[LLM, str]]:
     return chain
 
 
+def breaker(llm: LLM, model: str) -> Breaker:
+    """What is known of this model's server. The guided seller has none and cannot be away."""
+    return _breakers[llm.name, model]
+
+
 def note(*, fell_back: bool) -> None:
     """A reply was written: by the configured model, or by one after it."""
     global _failures
@@ -45,6 +64,8 @@ def health() -> dict[str, str]:
     """How the last replies went, without asking anybody."""
     if settings.CHAT_BACKEND == "guided":
         return {"status": "off", "detail": "the guided seller answers"}
+    if _breakers[settings.CHAT_BACKEND, ""].open:
+        return {"status": "degraded", "detail": "the model fails and is left alone for a while"}
     if _failures >= ENOUGH:
-        return {"status": "degraded", "detail": "the model fails; the guided seller answers"}
+        return {"status": "degraded", "detail": "the model fails; others answer for it"}
     return {"status": "ok"}

@@ -11,7 +11,7 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from chat import limits, origins, process, tokens, wire
+from chat import limits, origins, process, tokens, visitors, wire
 from chat.database import query
 from chat.live import live
 from chat.models import Site
@@ -96,6 +96,9 @@ class ChatConsumer(AsyncConsumer):
             site = await query(Site.objects.filter(key=identity.site, enabled=True).first)
             if site is None or not self._origin_fits(site):
                 await self.socket.close(wire.CLOSE_ORIGIN, "site or origin")
+                return
+            if not visitors.holds(site, identity):
+                await self.socket.close(wire.CLOSE_TOKEN, "token")
                 return
             self.reader = Reader(self.socket, identity)
             visit = Visit(

@@ -7,7 +7,7 @@ caller tells the open sockets after the commit (`live.py`).
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from chat.identity import Signed
 from chat.models import Conversation, Lead, Message, Site, Visitor
 from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
 
@@ -83,13 +84,16 @@ def successor(conversation: uuid.UUID) -> uuid.UUID:
 
 def current(visitor: uuid.UUID, conversation: uuid.UUID) -> Talk:
     """The talk that a token of `visitor` and `conversation` opens now."""
-    rows = Conversation.objects.select_related("site").filter(visitor_id=visitor)
+    rows = Conversation.objects.select_related("site")
     named = rows.filter(id=conversation).first()
-    if named is not None and not ended(named):
+    theirs = named is not None and named.visitor_id == visitor
+    if named is not None and theirs and not ended(named):
         return Talk(named.id, named)
-    latest = rows.order_by("-created").first()
+    latest = rows.filter(visitor_id=visitor).order_by("-created").first()
     if latest is None:
-        return Talk(conversation, None)
+        # Another's by now: it went along when that visitor signed in (`visitors.py`).
+        taken = named is not None and not theirs
+        return Talk(uuid.uuid5(conversation, visitor.hex) if taken else conversation, None)
     if not ended(latest):
         return Talk(latest.id, latest)
     return Talk(successor(latest.id), None)
@@ -129,16 +133,22 @@ def receive(
     spoken: bool = False,
     page: Page | None = None,
     locale: str = "",
+    signed: Signed | None = None,
 ) -> Received:
     """Stores a visitor's message; the same `client_id` again gives the first answer.
 
     `conversation` is the one the token names; a new one begins where that has ended. The greeting
-    goes in front of the first message.
+    goes in front of the first message. `signed` says who the visitor is on the website.
     """
+
+    def begin(id: uuid.UUID) -> Conversation:
+        begin_visitor(site, visitor, locale, signed)
+        return _begin(site, visitor, id, page, locale)
+
     for last_try in (False, True):
         try:
             with transaction.atomic():
-                return _receive(site, visitor, conversation, client_id, text, spoken, page, locale)
+                return _receive(visitor, conversation, client_id, text, spoken, begin)
         except IntegrityError:
             # Another tab stored the same message, or made the same conversation, meanwhile.
             if last_try:
@@ -147,22 +157,19 @@ def receive(
 
 
 def _receive(
-    site: Site,
     visitor_id: uuid.UUID,
     conversation_id: uuid.UUID,
     client_id: str,
     text: str,
     spoken: bool,
-    page: Page | None,
-    locale: str,
+    begin: Callable[[uuid.UUID], Conversation],
 ) -> Received:
     conversation = _locked(visitor_id, conversation_id)
     earlier = _sent_before(visitor_id, client_id)
     if earlier is not None:
         return Received(earlier.conversation, earlier, [], duplicate=True)
     if conversation is None:
-        following = current(visitor_id, conversation_id).id
-        conversation = _begin(site, visitor_id, following, page, locale)
+        conversation = begin(current(visitor_id, conversation_id).id)
     if not conversation.site.enabled:  # by now: the caller's is as old as its socket
         raise Refused("not_allowed", _("The chat is closed."))
     now = timezone.now()
@@ -207,11 +214,19 @@ def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:
     )
 
 
+def begin_visitor(site: Site, visitor: uuid.UUID, locale: str, signed: Signed | None) -> None:
+    """The visitor's row, made if there is none yet."""
+    told: dict[str, Any] = {}
+    if signed is not None:
+        told = {"external_id": signed.id, "verified": timezone.now(), **signed.fields}
+    defaults = {"site": site, "locale": locale, **told}
+    Visitor.objects.get_or_create(id=visitor, defaults=defaults)
+
+
 def _begin(
     site: Site, visitor_id: uuid.UUID, id: uuid.UUID, page: Page | None, locale: str
 ) -> Conversation:
     """A new conversation, its row locked; the visitor's earlier idle ones are closed."""
-    Visitor.objects.get_or_create(id=visitor_id, defaults={"site": site, "locale": locale})
     Conversation.objects.filter(visitor_id=visitor_id).exclude(
         state=Conversation.State.CLOSED
     ).update(state=Conversation.State.CLOSED, awaiting_since=None)
@@ -246,17 +261,26 @@ def message_of(conversation: uuid.UUID, message: str) -> Message:
 
 
 @transaction.atomic
-def feedback(*, conversation: uuid.UUID, message: str, value: int) -> list[Message]:
-    """Thumbs on a finished message of the agent or staff."""
+def feedback(
+    *, conversation: uuid.UUID, message: str, value: int, comment: str = ""
+) -> list[Message]:
+    """Thumbs on a finished message of the agent or staff, and why, which only staff see.
+
+    Without a `comment` an earlier one stays, as long as the thumb does.
+    """
     found = message_of(conversation, message)
     row = lock(conversation)
     found.refresh_from_db()
     finished = found.state != Message.State.STREAMING
     if found.role not in (Message.Role.AGENT, Message.Role.STAFF) or not finished:
         raise Refused("not_allowed", _("Only a finished answer can be rated."))
-    if found.feedback == value:
+    if value == 0:
+        comment = ""
+    elif found.feedback == value:
+        comment = comment or found.feedback_comment
+    if (found.feedback, found.feedback_comment) == (value, comment):
         return []
-    row.change(found, feedback=value)
+    row.change(found, feedback=value, feedback_comment=comment)
     keep(row)
     return [found]
 

@@ -25,7 +25,7 @@ _sockets: Counter[str] = Counter()  # open ones of this process, by address
 def rates() -> dict[str, list[RateLimitItem]]:
     """The rates of the settings; raises ValueError naming the variable that makes no sense."""
     found = {}
-    for kind in ("visitor", "address", "init"):
+    for kind in ("visitor", "address", "init", "frames"):
         name = f"CHAT_RATE_{kind.upper()}"
         try:
             found[kind] = parse_many(getattr(settings, name))
@@ -54,7 +54,7 @@ def network(address: str) -> str:
 
 
 async def wait(kind: str, key: str) -> int:
-    """Counts one of `kind` ("visitor", "address", "init") for `key`; seconds to wait, 0: go on.
+    """Counts one of `kind` (a key of `rates`) for `key`; seconds to wait, 0: go on.
 
     Where Redis is down nobody waits: rates protect comfort, the money has budgets of its own.
     """

@@ -131,6 +131,7 @@ class Live:
     def __init__(self) -> None:
         self.name = f"{network.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.sockets: dict[uuid.UUID, set[Socket]] = {}
+        self.lines: set[Socket] = set()  # those over HTTP, which no server closes by itself
         self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
         self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
         self._wanted: dict[uuid.UUID, set[str]] = {}  # who asked for a stream not begun yet
@@ -270,6 +271,12 @@ class Live:
                     await asyncio.sleep(0)
         if waiting:
             await asyncio.wait(waiting)
+
+    async def hang_up(self) -> None:
+        """The process ends. Servers close WebSockets, but wait for an answer over HTTP to end."""
+        await asyncio.gather(
+            *(line.close(wire.CLOSE_RESTARTING, "restarting") for line in list(self.lines))
+        )
 
     # --- Other processes ------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ The rules of the protocol that a database can hold stand here as constraints; th
 stand in `conversations.py` and `personas.py`, the only modules that write these rows.
 """
 
+import secrets
 import uuid
 from typing import Any
 
@@ -74,6 +75,11 @@ class PersonaVersion(models.Model):
         return f"{self.persona.name} v{self.number}"
 
 
+def new_identity_key() -> str:
+    """What a company's server signs its visitors' identity with: 256 bits of chance."""
+    return secrets.token_hex(32)
+
+
 class Site(models.Model):
     """A website with the chat on it."""
 
@@ -115,9 +121,14 @@ class Site(models.Model):
     )
     greeting = models.TextField(_("greeting"), max_length=1000, blank=True)
     suggestions = models.JSONField(_("suggestions"), default=list, blank=True)
-    theme = models.JSONField(
-        _("theme"), default=dict, blank=True, help_text=_('Like {"accent": "#0f766e"}.')
-    )
+    # accent "#rrggbb", side "left" or "right", radius in px, scheme "light" or "dark"
+    theme = models.JSONField(_("theme"), default=dict, blank=True)
+    avatar = models.URLField(_("avatar"), blank=True)  # in place of the persona's
+    # The company's own words for title, subtitle, placeholder and hint of the panel.
+    texts = models.JSONField(_("texts"), default=dict, blank=True)
+    # When the closed chat greets by itself: see `looks.greeting`.
+    greets = models.JSONField(_("greets by itself"), default=dict, blank=True)
+    identity_key = models.CharField(max_length=64, default=new_identity_key, editable=False)
     language = models.CharField(_("language"), max_length=10, default="en")
     staff_emails = models.TextField(
         _("e-mail to"),
@@ -146,21 +157,48 @@ class Site(models.Model):
 
 
 class Visitor(models.Model):
-    """Somebody on a website. The id is all that is known until they say more."""
+    """Somebody on a website. The id is all that is known until they say more, or the website does.
+
+    `external_id` is the website's own id of somebody who is signed in there; it is never set but
+    with the website's signature (`identity.py`).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="visitors", verbose_name=_("site")
     )
     locale = models.CharField(_("locale"), max_length=35, blank=True)
+    external_id = models.CharField(_("id on the website"), max_length=200, blank=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    email = models.EmailField(_("e-mail"), blank=True)
+    verified = models.DateTimeField(_("signed by the website"), null=True, blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("visitor")
         verbose_name_plural = _("visitors")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "external_id"],
+                condition=~Q(external_id=""),
+                name="external_id_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(external_id="", verified__isnull=True)
+                | (~Q(external_id="") & Q(verified__isnull=False)),
+                name="external_id_is_signed",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return str(self.id)[:8]
+        return self.name or self.email or self.external_id or str(self.id)[:8]
+
+    def signed(self) -> dict[str, str]:
+        """Name and e-mail as the website signed them, those that it told."""
+        if not self.external_id:
+            return {}
+        told = {"name": self.name, "email": self.email}
+        return {field: value for field, value in told.items() if value}
 
 
 class Conversation(models.Model):
@@ -193,6 +231,7 @@ class Conversation(models.Model):
     referrer = models.TextField(_("referrer"), blank=True)
     summary = models.TextField(_("summary"), blank=True)
     summary_seq = models.PositiveIntegerField(default=0, editable=False)  # summarised up to here
+    example = models.BooleanField(_("example"), default=False, editable=False)  # of the demo
     created = models.DateTimeField(_("started"), default=timezone.now)
     updated = models.DateTimeField(_("last change"), default=timezone.now)
 
@@ -294,7 +333,9 @@ class Message(models.Model):
     reply_to = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     sources = models.JSONField(_("sources"), default=list, blank=True)
+    replies = models.JSONField(_("quick replies"), default=list, blank=True)
     feedback = models.SmallIntegerField(_("feedback"), null=True, blank=True)
+    feedback_comment = models.CharField(max_length=500, blank=True)  # for staff alone
     error_code = models.CharField(_("error"), max_length=30, blank=True)
     error_text = models.CharField(max_length=300, blank=True)
     earlier = models.JSONField(default=list, blank=True)  # texts of replaced attempts, for staff
@@ -378,6 +419,8 @@ class Message(models.Model):
             shape["reply_to"] = str(self.reply_to_id)
         if self.role == self.Role.AGENT:
             shape["attempt"] = self.attempt
+        if self.replies:
+            shape["replies"] = self.replies
         if self.feedback is not None:
             shape["feedback"] = self.feedback
         if self.error_code:

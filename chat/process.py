@@ -76,6 +76,7 @@ async def _leave(server: Any, number: int) -> None:
         async with asyncio.timeout(TELLING):
             await drain()
             await live.tell_all()
+            await live.hang_up()
     except Exception as error:
         logger.warning("left in a hurry", extra={"error": type(error).__name__})
     finally:

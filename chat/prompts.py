@@ -26,6 +26,7 @@ class Material:
     words: Sequence[str]  # all that the visitor said
     question: str  # what is unanswered of it
     known: Mapping[str, str]
+    signed: Mapping[str, str]  # name and e-mail, of somebody signed in on the website
     newest: int  # the visitor's latest message that this holds, by `seq`
     open_reply: bool
 
@@ -33,7 +34,7 @@ class Material:
 def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
     """Reads a conversation; `before` is the `seq` of a reply that is to be written again."""
     row = (
-        Conversation.objects.select_related("site__persona__published")
+        Conversation.objects.select_related("site__persona__published", "visitor")
         .filter(id=conversation)
         .first()
     )
@@ -51,6 +52,7 @@ def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
         words=[message.text for message in latest if message.role == Message.Role.VISITOR],
         question="\n".join(_unanswered(latest)[-QUESTIONS:]),
         known=lead.known() if lead else {},
+        signed=row.visitor.signed(),
         newest=max((m.seq for m in latest if m.role == Message.Role.VISITOR), default=0),
         open_reply=any(message.state == Message.State.STREAMING for message in latest),
     )
@@ -76,6 +78,14 @@ def _answered(reply: Message) -> bool:
     return reply.stopped or reply.state in (Message.State.COMPLETE, Message.State.FAILED)
 
 
+def _about(material: Material) -> Mapping[str, str]:
+    """What the model is told of the visitor: what the lead holds, and who is signed in."""
+    if not material.signed:
+        return material.known
+    signed = ", ".join(material.signed.values())
+    return {"signed in on the website, so do not ask again": signed, **material.known}
+
+
 def make(
     material: Material, found: Sequence[Found], search: Search, model: str = ""
 ) -> tuple[Prompt, context.Fitted]:
@@ -87,7 +97,7 @@ def make(
         facts=row.site.facts,
         knowledge=[context.Fact(item.title, item.text, item.link) for item in found],
         summary=row.summary,
-        known=material.known,
+        known=_about(material),
         lines=material.lines,
         budget=context.budget_for(model, settings.CHAT_CONTEXT_TOKENS),
         page=" ".join(filter(None, (row.page_title, row.page_url))),
@@ -100,6 +110,7 @@ def make(
         company=row.site.name,
         known=material.known,
         search=search,
+        signed=material.signed,
         model=model,
         reply_tokens=(version.reply_tokens if version else None) or settings.CHAT_REPLY_TOKENS,
         temperature=version.temperature if version else None,

@@ -6,6 +6,7 @@ from typing import Any
 from chat import backends, conversations, turns, wire
 from chat.conversations import Changes
 from chat.database import query
+from chat.gate import gate
 from chat.live import live
 from chat.sockets import Socket
 from chat.tokens import Identity
@@ -97,4 +98,5 @@ def _state(conversation: str) -> wire.SocketState:
         return "closing"
     if conversation == "human":
         return "human"
-    return "limited" if backends.health()["status"] == "degraded" else "ready"
+    limited = gate.crowded or backends.health()["status"] == "degraded"
+    return "limited" if limited else "ready"

@@ -62,6 +62,7 @@ class Outcome:
     text: str
     error: str = ""  # a code for the client, with `failed`
     sources: Sequence[dict[str, str]] = ()
+    replies: Sequence[str] = ()  # quick replies, offered with the finished message
     figures: dict[str, Any] = field(default_factory=dict)  # columns of Message
 
 
@@ -142,6 +143,7 @@ def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:
             message,
             text="",
             sources=[],
+            replies=[],
             attempt=message.attempt + 1,
             owner=owner,
             lease_until=_lease(now, message.deadline),
@@ -208,6 +210,7 @@ def finish(*, reply: uuid.UUID, attempt: int, owner: str, outcome: Outcome) -> F
             state=outcome.state,
             text=outcome.text,
             sources=list(outcome.sources),
+            replies=list(outcome.replies),
             lease_until=None,
             **figures,
         )
@@ -220,7 +223,7 @@ def failure(code: str, language: str) -> dict[str, str]:
     with override(language):
         words = (
             _("I could not answer in time. Please try again.")
-            if code == "try_again"
+            if code in ("try_again", "busy")
             else _("Something went wrong while I was writing. Please try again.")
         )
     return {"error_code": code, "error_text": words}
@@ -251,7 +254,9 @@ def regenerate(*, conversation: uuid.UUID, message: str, attempt: int, owner: st
             attempt=found.attempt + 1,
             earlier=[*found.earlier, earlier],
             sources=[],
+            replies=[],
             feedback=None,
+            feedback_comment="",
             stopped=False,
             error_code="",
             error_text="",

@@ -190,10 +190,14 @@ class Socket:
             self._behind = False
             self.catch_up(status=True)
 
-    async def close(self, code: int, reason: str = "") -> None:
-        """Closes it after what is queued has gone down."""
+    async def emptied(self) -> None:
+        """Waits until what is queued has gone down."""
         if self._writer is not None:
             await asyncio.wait({self._writer}, timeout=settings.CHAT_SLOW_READER_TIMEOUT)
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Closes it after what is queued has gone down."""
+        await self.emptied()
         await self._close(code, reason)
 
     async def _close(self, code: int, reason: str) -> None:

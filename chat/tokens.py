@@ -1,9 +1,12 @@
 """A visitor's token: who, in which conversation, on which site. Signed, 30 days old at the most."""
 
+import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from django.core import signing
+
+from chat.identity import Signed
 
 MAX_AGE = 30 * 24 * 3600
 _SALT = "chat.visitor-token"
@@ -19,6 +22,7 @@ class Identity:
     visitor: uuid.UUID
     conversation: uuid.UUID
     locale: str = ""  # as told at init, for a client that does not tell it again
+    signed: Signed | None = None  # who that is on the website, by its own signature
 
 
 def fresh(site: str) -> Identity:
@@ -32,14 +36,32 @@ def issue(identity: Identity) -> str:
         identity.visitor.hex,
         identity.conversation.hex,
         identity.locale,
+        *(astuple(identity.signed) if identity.signed else ()),
     ]
-    return signing.dumps(payload, salt=_SALT)
+    return signing.dumps(payload, salt=_SALT, serializer=_Plain)
 
 
 def read(token: str) -> Identity:
     """Who holds `token`; raises `BadToken`."""
     try:
-        site, visitor, conversation, locale = signing.loads(token, salt=_SALT, max_age=MAX_AGE)
-        return Identity(site, uuid.UUID(visitor), uuid.UUID(conversation), locale)
+        payload = signing.loads(token, salt=_SALT, serializer=_Plain, max_age=MAX_AGE)
+        site, visitor, conversation, locale, *signed = payload
+        return Identity(
+            site,
+            uuid.UUID(visitor),
+            uuid.UUID(conversation),
+            locale,
+            Signed(*signed) if signed else None,
+        )
     except (signing.BadSignature, ValueError, TypeError, AttributeError):
         raise BadToken from None
+
+
+class _Plain:
+    """JSON with letters of any script as they are: escaped, a name could fill half a frame."""
+
+    def dumps(self, obj: object) -> bytes:
+        return json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def loads(self, data: bytes) -> object:
+        return json.loads(data)

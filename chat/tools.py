@@ -8,7 +8,9 @@ answers it, with a sentence for the model where it can't be done.
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -17,6 +19,9 @@ from chat.llm import Tool, ToolCall
 
 ARGUMENTS_LIMIT = 16 * 1024  # characters; a whole lead fits ten times
 REASON_LIMIT = 300
+REPLIES = 4  # quick replies at the most
+REPLY_LENGTH = 80  # characters of one
+NOTHING: Mapping[str, str] = MappingProxyType({})
 LIMITS = {"name": 120, "email": 254, "phone": 40, "company": 120, "note": 1000}
 
 SAVE_LEAD = Tool(
@@ -24,7 +29,9 @@ SAVE_LEAD = Tool(
     description=(
         "Save what the visitor has told about themselves, so that sales can get in touch. Call it "
         "as soon as the visitor gives a name, e-mail address, phone number or company. Use only "
-        "what the visitor wrote, and leave out what you don't know: never guess or make up a value."
+        "what the visitor wrote, and leave out what you don't know: never guess or make up a "
+        "value. Only of a visitor whom <visitor> calls signed in you know name and e-mail address "
+        "without asking: save those once they agree that our team gets in touch."
     ),
     parameters={
         "type": "object",
@@ -58,7 +65,30 @@ HAND_OVER = Tool(
         "additionalProperties": False,
     },
 )
-TOOLS: tuple[Tool, ...] = (SAVE_LEAD, HAND_OVER)
+OFFER_REPLIES = Tool(
+    name="offer_replies",
+    description=(
+        "Offer answers as buttons, where your reply ends with a question that has two to four "
+        "short answers (yes or no, which of the products you named). Write the whole reply first, "
+        "then call this in the same turn; say nothing after it. Each answer is in the visitor's "
+        "language, as the visitor would say it. Not for open questions."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {
+            "replies": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": REPLY_LENGTH},
+                "minItems": 2,
+                "maxItems": REPLIES,
+                "description": "The answers, the likeliest first, a few words each.",
+            }
+        },
+        "required": ["replies"],
+        "additionalProperties": False,
+    },
+)
+TOOLS: tuple[Tool, ...] = (SAVE_LEAD, HAND_OVER, OFFER_REPLIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +105,28 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Quick replies, each one line."""
+
+    replies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Nothing is done; `message` tells the model why."""
 
     message: str
 
 
-Action = SaveLead | HandOver | Refused
+Action = SaveLead | HandOver | Offer | Refused
 
 
-def parse(call: ToolCall, words: str) -> Action:
-    """What a call amounts to; `words` is everything the visitor wrote in this conversation."""
-    if call.name not in (SAVE_LEAD.name, HAND_OVER.name):
+def parse(call: ToolCall, words: str, signed: Mapping[str, str] = NOTHING) -> Action:
+    """What a call amounts to; `words` is everything the visitor wrote in this conversation.
+
+    `signed` are fields that the company's website has signed: those need not be in the words.
+    """
+    if call.name not in {tool.name for tool in TOOLS}:
         return Refused("There is no such tool. Answer the visitor in words.")
     arguments = _arguments(call.arguments)
     if isinstance(arguments, Refused):
@@ -94,7 +134,20 @@ def parse(call: ToolCall, words: str) -> Action:
     if call.name == HAND_OVER.name:
         reason = arguments.get("reason")
         return HandOver(_cleaned(reason)[:REASON_LIMIT] if isinstance(reason, str) else "")
-    return _save_lead(arguments, words)
+    if call.name == OFFER_REPLIES.name:
+        return _offer(arguments.get("replies"))
+    return _save_lead(arguments, words, signed)
+
+
+def _offer(value: object) -> Offer | Refused:
+    """What is no short line is left out; one button alone is no choice."""
+    if not isinstance(value, list):
+        value = []
+    texts = [_cleaned(each) for each in value if isinstance(each, str)]
+    fitting = [text for text in dict.fromkeys(texts) if text and len(text) <= REPLY_LENGTH]
+    if len(fitting) < 2:
+        return Refused("Not offered: give two to four answers of at most 80 characters.")
+    return Offer(tuple(fitting[:REPLIES]))
 
 
 def _arguments(written: str) -> dict[str, object] | Refused:
@@ -116,7 +169,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON.")
 
 
-def _save_lead(arguments: dict[str, object], words: str) -> SaveLead | Refused:
+def _save_lead(
+    arguments: dict[str, object], words: str, signed: Mapping[str, str]
+) -> SaveLead | Refused:
     fields: dict[str, str] = {}
     refused: list[str] = []
     for name, limit in LIMITS.items():
@@ -124,7 +179,8 @@ def _save_lead(arguments: dict[str, object], words: str) -> SaveLead | Refused:
         if value is None or value == "":
             continue
         text = _cleaned(value) if isinstance(value, str) else ""
-        if text and len(text) <= limit and _TOLD[name](text, words):
+        told = signed.get(name) == text or _TOLD[name](text, words)
+        if text and len(text) <= limit and told:
             fields[name] = text
         else:
             refused.append(name)

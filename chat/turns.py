@@ -16,6 +16,8 @@ from django.conf import settings
 
 from chat import backends, conversations, knowing, prompts, replies, wire
 from chat.database import query
+from chat.gate import gate
+from chat.identity import Signed
 from chat.live import Stream, live
 from chat.models import Conversation, Message, Site
 from chat.replies import Claim, Finished, Open, Outcome
@@ -139,6 +141,12 @@ class Turn:
         return opened
 
     async def _write(self, before: int | None = None) -> Outcome:
+        async with gate.place() as admitted:
+            if not admitted:
+                return Outcome(Message.State.FAILED, "", error="busy")
+            return await self._written_from(before)
+
+    async def _written_from(self, before: int | None) -> Outcome:
         while True:
             material = await query(prompts.load, self.conversation, before)
             if material is not None and material.open_reply and before is None:
@@ -286,6 +294,7 @@ async def say(
     frame: wire.Say,
     page: wire.Page | None = None,
     locale: str = "",
+    signed: Signed | None = None,
 ) -> conversations.Received:
     """A visitor's message: stored, told to all, then answered by a task of this process."""
     searching = knowing.Searching(site, locale, frame.text)
@@ -299,6 +308,7 @@ async def say(
         spoken=frame.voice,
         page=page,
         locale=locale,
+        signed=signed,
     )
     row = received.conversation
     await live.tell(row.id, [message.as_frame() for message in received.added])

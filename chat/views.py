@@ -11,12 +11,27 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from chat import backends, conversations, limits, origins, personas, process, tokens, wire
+from chat import (
+    backends,
+    conversations,
+    limits,
+    looks,
+    origins,
+    personas,
+    process,
+    tokens,
+    visitors,
+    wire,
+)
 from chat.database import query
+from chat.gate import gate
+from chat.identity import Broken, Signed, fits, mark
+from chat.identity import read as read_identity
 from chat.live import live
 from chat.models import Message, Site
 from voice.modes import modes
@@ -25,7 +40,7 @@ from voice.speech import segments
 logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-View = Callable[..., Coroutine[Any, Any, HttpResponse]]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 class Problem(Exception):
@@ -40,7 +55,7 @@ class Problem(Exception):
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.retry_after is not None:
             error["retry_after"] = self.retry_after
-        response = _json({"error": error}, self.status)
+        response = json_answer({"error": error}, self.status)
         if self.retry_after is not None:
             response["Retry-After"] = str(self.retry_after)
         return response
@@ -52,8 +67,9 @@ def route(method: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @csrf_exempt
         @wraps(view)
-        async def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        async def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             origin = request.headers.get("Origin")
+            response: HttpResponseBase
             try:
                 scheme, host = request.scheme or "http", request.get_host()
                 if origin is not None and not await query(origins.known, origin, scheme, host):
@@ -101,13 +117,13 @@ def _not_allowed(method: str) -> HttpResponse:
     return response
 
 
-def _varying(response: HttpResponse) -> HttpResponse:
+def _varying(response: HttpResponseBase) -> HttpResponseBase:
     response["Vary"] = "Origin"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
-def _json(data: Any, status: int = 200) -> JsonResponse:
+def json_answer(data: Any, status: int = 200) -> JsonResponse:
     response = JsonResponse(data, status=status, json_dumps_params={"ensure_ascii": False})
     response["Cache-Control"] = "no-store"
     return response
@@ -119,7 +135,7 @@ def _json(data: Any, status: int = 200) -> JsonResponse:
 @route("POST")
 async def init(request: HttpRequest) -> HttpResponse:
     """Opens or resumes a visitor's chat. Stores nothing."""
-    body = _body(request)
+    body = body_of(request)
     key, token = body.get("site"), body.get("token")
     try:
         wire.page(body.get("page"))
@@ -128,6 +144,7 @@ async def init(request: HttpRequest) -> HttpResponse:
         raise Problem(400, "bad_request", bad.message) from None
     if not isinstance(key, str) or not isinstance(token, str | None):
         raise Problem(400, "bad_request", _("The field 'site' or 'token' is missing or wrong."))
+    told = _told(body)
     site = await query(_site, key)
     if site is None:
         raise Problem(404, "unknown_site", _("There is no such site here."))
@@ -136,12 +153,34 @@ async def init(request: HttpRequest) -> HttpResponse:
     if wait:
         text = _("You are writing too fast. Please wait a moment.")
         raise Problem(429, "rate_limited", text, retry_after=wait)
-    identity = tokens.fresh(key) if token is None else _identity(token, key)
+    identity = tokens.fresh(key) if token is None else _identity(token, site)
     identity = replace(identity, locale=locale or identity.locale)
-    return _json(await query(_opened, site, identity, _socket_url(request)))
+    if told is not None:
+        identity = await _signed_in(site, identity, *told)
+    return json_answer(await query(_opened, site, identity, _socket_url(request)))
 
 
-def _body(request: HttpRequest) -> dict[str, Any]:
+def _told(body: dict[str, Any]) -> tuple[Signed, str] | None:
+    """The `identity` of the body with its hash, of sound form."""
+    try:
+        return read_identity(body.get("identity"))
+    except Broken as broken:
+        raise Problem(400, "bad_request", str(broken)) from None
+
+
+async def _signed_in(
+    site: Site, identity: tokens.Identity, signed: Signed, found: str
+) -> tokens.Identity:
+    if not fits(signed, found, site.identity_key):
+        raise Problem(403, "bad_identity", _("The website has not signed this identity."))
+    signed = replace(signed, key=mark(site.identity_key))
+    identified = await query(visitors.identify, site, identity, signed)
+    if identified.moved is not None:  # tabs that hold the old token have nothing to read there
+        await live.state_changed(identified.moved)
+    return identified.identity
+
+
+def body_of(request: HttpRequest) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise Problem(415, "unsupported_type", _("Send application/json."))
     try:
@@ -169,14 +208,19 @@ def _check_origin(site: Site, request: HttpRequest) -> None:
         raise Problem(403, "origin_refused", _("This page may not use the chat."))
 
 
-def _identity(token: str, site: str | None = None) -> tokens.Identity:
+def _identity(token: str, site: Site | None = None) -> tokens.Identity:
+    """Whose token it is; of `site`, where one is given."""
     try:
         identity = tokens.read(token)
     except tokens.BadToken:
-        identity = None
-    if identity is None or site not in (None, identity.site):
-        raise Problem(401, "bad_token", _("Please open the chat again."))
+        raise _bad_token() from None
+    if site is not None and (identity.site != site.key or not visitors.holds(site, identity)):
+        raise _bad_token()
     return identity
+
+
+def _bad_token() -> Problem:
+    return Problem(401, "bad_token", _("Please open the chat again."))
 
 
 def _socket_url(request: HttpRequest) -> str:
@@ -200,13 +244,11 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
         "earlier": earlier,
         "site": {
             "name": site.name,
-            "agent": {
-                "name": personas.agent_name(version),
-                "avatar": version.avatar if version else "",
-            },
+            "agent": looks.agent(site, version),
             "greeting": site.greeting,
             "suggestions": site.suggestions,
-            "theme": site.theme,
+            "texts": looks.texts(site),
+            "theme": looks.theme(site),
             "consent": None,
             "locale": site.language,
         },
@@ -214,7 +256,23 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
         "limits": {"text": wire.MAX_TEXT, "frame": wire.MAX_FRAME},
         "socket": socket,
         "heartbeat": settings.CHAT_HEARTBEAT,
+        "time": timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+@route("GET")
+async def greeting(request: HttpRequest) -> HttpResponse:
+    """What the closed chat says by itself, and when: the same for every visitor of a site."""
+    site = await query(_site, request.GET.get("site", ""))
+    if site is None:
+        raise Problem(404, "unknown_site", _("There is no such site here."))
+    _check_origin(site, request)
+    told = looks.greeting(site, site.persona.published)
+    if told is None:
+        raise Problem(404, "no_greeting", _("This site does not greet by itself."))
+    response = json_answer(told)
+    response["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 # --- What was said ------------------------------------------------------------------------------
@@ -223,16 +281,23 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
 @route("GET")
 async def messages(request: HttpRequest) -> HttpResponse:
     """Earlier messages, 50 at a time, before the one with `seq` BEFORE."""
-    before = request.GET.get("before")
-    if before is not None and not (before.isascii() and before.isdigit() and len(before) < 10):
-        raise Problem(400, "bad_request", _("The parameter 'before' is no such number."))
+    before = number_of(request, "before")
     talk = await _talk(request)
     if talk.row is None:
-        return _json({"messages": [], "earlier": False})
-    page, earlier = await query(
-        conversations.history, talk.id, None if before is None else int(before)
-    )
-    return _json({"messages": [message.as_frame() for message in page], "earlier": earlier})
+        return json_answer({"messages": [], "earlier": False})
+    page, earlier = await query(conversations.history, talk.id, before)
+    return json_answer({"messages": [message.as_frame() for message in page], "earlier": earlier})
+
+
+def number_of(request: HttpRequest, name: str) -> int | None:
+    """A parameter that counts something; None where it is not given."""
+    given = request.GET.get(name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        text = _("The parameter '%(name)s' is no such number.") % {"name": name}
+        raise Problem(400, "bad_request", text)
+    return int(given)
 
 
 @route("GET")
@@ -240,7 +305,7 @@ async def speech(request: HttpRequest, message: str) -> HttpResponse:
     """What of a stored reply can be spoken, segment by segment."""
     found = await _spoken(request, message)
     parts = [{"n": n, "text": text} for n, text in enumerate(segments(found.text))]
-    return _json({"segments": parts})
+    return json_answer({"segments": parts})
 
 
 @route("GET")
@@ -265,14 +330,20 @@ def _nothing() -> Problem:
     return Problem(404, "not_found", _("There is no such message here."))
 
 
-async def _talk(request: HttpRequest) -> conversations.Talk:
-    """The conversation that the bearer's token opens."""
+async def bearer(request: HttpRequest) -> tuple[tokens.Identity, Site]:
+    """Who holds the token in the request's `Authorization`, and of which site it is."""
     kind, __, token = request.headers.get("Authorization", "").partition(" ")
     identity = _identity(token.strip() if kind.lower() == "bearer" else "")
     site = await query(_site, identity.site)
-    if site is None:
-        raise Problem(401, "bad_token", _("Please open the chat again."))
+    if site is None or not visitors.holds(site, identity):
+        raise _bad_token()
     _check_origin(site, request)
+    return identity, site
+
+
+async def _talk(request: HttpRequest) -> conversations.Talk:
+    """The conversation that the bearer's token opens."""
+    identity, _site = await bearer(request)
     return await query(conversations.current, identity.visitor, identity.conversation)
 
 
@@ -291,11 +362,12 @@ async def health(request: HttpRequest) -> HttpResponse:
         "channel_layer": layer,
         "llm": backends.health(),
         "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
+        "load": _load_health(),
     }
     if database["status"] != "ok":
-        return _json({"status": "down", "checks": checks}, 503)
+        return json_answer({"status": "down", "checks": checks}, 503)
     well = all(check["status"] in ("ok", "off") for check in checks.values())
-    return _json({"status": "ok" if well else "degraded", "checks": checks})
+    return json_answer({"status": "ok" if well else "degraded", "checks": checks})
 
 
 async def _database_health() -> dict[str, str]:
@@ -320,6 +392,12 @@ async def _layer_health() -> dict[str, str]:
     if await live.answers():
         return {"status": "ok"}
     return {"status": "degraded", "detail": "Redis does not answer"}
+
+
+def _load_health() -> dict[str, str]:
+    if gate.crowded:
+        return {"status": "degraded", "detail": "too many replies at once; new ones wait"}
+    return {"status": "ok"}
 
 
 @csrf_exempt

@@ -37,11 +37,14 @@ class Visit:
         self._locale = ""
 
     async def begin(self, frame: wire.Connect) -> None:
-        self._page = frame.page
-        self._locale = frame.locale or self._identity.locale
-        # For this socket's task, and so for all the words it is told.
-        activate(spoken(self._locale, self._site.language))
+        self.introduce(frame.page, frame.locale)
         await self._reader.show(frame.rev, epoch=frame.epoch)
+
+    def introduce(self, page: wire.Page | None, locale: str) -> None:
+        """Where the visitor is, and in which language this task speaks to them from now on."""
+        self._page = page
+        self._locale = locale or self._identity.locale
+        activate(spoken(self._locale, self._site.language))
 
     async def take(self, frame: wire.Frame) -> None:
         """Does what the frame asks for, or says why not."""
@@ -98,6 +101,7 @@ class Visit:
             frame=frame,
             page=self._page,
             locale=self._locale,
+            signed=self._identity.signed,
         )
         talk = received.conversation.id
         if received.duplicate:
@@ -121,7 +125,11 @@ class Visit:
     async def _feedback(self, frame: wire.Feedback) -> None:
         talk = self._talk
         changed = await query(
-            conversations.feedback, conversation=talk, message=frame.message, value=frame.value
+            conversations.feedback,
+            conversation=talk,
+            message=frame.message,
+            value=frame.value,
+            comment=frame.comment,
         )
         await live.tell(talk, [message.as_frame() for message in changed])
 

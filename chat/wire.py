@@ -14,6 +14,8 @@ from typing import Any, Literal
 VERSION = 1
 MAX_TEXT = 2000  # UTF-16 units of a visitor's message
 MAX_REPLY = 4000  # UTF-16 units of a reply
+MAX_COMMENT = 500  # UTF-16 units of why a reply was found good or bad
+MAX_TOKEN = 4000  # characters; one that names a signed-in visitor is the longest
 MAX_FRAME = 16 * 1024  # bytes upwards
 MAX_STATUS = 48 * 1024  # bytes of the messages in one `status`
 MAX_DEPTH = 8  # of nesting; no frame needs more than two
@@ -119,8 +121,11 @@ class Regenerate:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
+    """`comment` is cleaned; "" where none was sent."""
+
     message: str
     value: int
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,17 +302,26 @@ class _Fields:
         return locale(self._data.get("locale"))
 
     def words(self) -> str:
-        value = self._data.get("text")
+        text = self._cleaned("text", MAX_TEXT, "That message is too long.")
+        if not text:
+            raise BadFrame("The text is blank.", counts=False)
+        return text
+
+    def comment(self) -> str:
+        if self._data.get("comment") is None:
+            return ""
+        return self._cleaned("comment", MAX_COMMENT, "That comment is too long.")
+
+    def _cleaned(self, name: str, limit: int, too_long: str) -> str:
+        value = self._data.get(name)
         if not isinstance(value, str):
-            raise BadFrame("The field 'text' is missing or wrong.")
+            raise BadFrame(f"The field {name!r} is missing or wrong.")
         try:
             text = clean(value)
         except ValueError:
-            raise BadFrame("The text holds NUL or half a character.") from None
-        if not text:
-            raise BadFrame("The text is blank.", counts=False)
-        if units(text) > MAX_TEXT:
-            raise BadFrame("That message is too long.", code="too_long", counts=False)
+            raise BadFrame(f"The field {name!r} holds NUL or half a character.") from None
+        if units(text) > limit:
+            raise BadFrame(too_long, code="too_long", counts=False)
         return text
 
     def raw(self, name: str) -> Any:
@@ -340,7 +354,7 @@ def locale(value: Any) -> str:
 
 def _connect(fields: _Fields) -> Connect:
     return Connect(
-        token=fields.text("token", 2000),
+        token=fields.text("token", MAX_TOKEN),
         rev=fields.whole("rev", 0),
         v=fields.whole("v", VERSION, VERSION),
         epoch=fields.epoch(),
@@ -376,7 +390,9 @@ _READERS: dict[str, Callable[[_Fields], Frame]] = {
     "typing": lambda fields: Typing(fields.flag("on")),
     "stop": lambda fields: Stop(fields.id("message")),
     "regenerate": lambda fields: Regenerate(fields.id("message"), fields.whole("attempt", 1)),
-    "feedback": lambda fields: Feedback(fields.id("message"), fields.whole("value", -1, 1)),
+    "feedback": lambda fields: Feedback(
+        fields.id("message"), fields.whole("value", -1, 1), fields.comment()
+    ),
     "sound": lambda fields: Sound(fields.flag("on")),
     "restart": lambda fields: Restart(),
     "status": _status,

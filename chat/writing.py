@@ -23,7 +23,7 @@ from chat import backends, context, conversations, prompts, tools, wire
 from chat.database import query
 from chat.knowing import Searching
 from chat.live import Stream, live
-from chat.llm import LLM, Cited, Done, LLMError, Prompt, Text, ToolCall, Usage
+from chat.llm import LLM, Cited, Done, LLMError, Offered, Prompt, Text, ToolCall, Usage
 from chat.llm.prices import cost
 from chat.models import Message
 from chat.replies import Outcome, language_of
@@ -104,6 +104,7 @@ class Writer:
         self._started = started  # monotonic seconds, when the question came
         self._figures = _Figures()
         self._sources: list[dict[str, str]] = []
+        self._replies: tuple[str, ...] = ()
         self._space = ""  # white space that is held back until a word follows
         self._said = ""  # in this round
         self._length = 0  # of what was shown, in UTF-16 units
@@ -123,11 +124,16 @@ class Writer:
         for llm, model in self._models:
             if tried == (llm, model) and not await self._worth_again(error):
                 continue
+            breaker = backends.breaker(llm, model)
+            if not breaker.admits():
+                continue
             tried = (llm, model)
             prompt, fitted = prompts.make(self._material, found, self._searching, model)
             self._sources = _cited(fitted.used, found) if llm.name == "completions" else []
+            self._replies = ()
             try:
-                await self._attempt(llm, prompt)
+                with breaker.watching():
+                    await self._attempt(llm, prompt)
             except LLMError as failed:
                 error = failed
                 logger.warning("attempt failed", extra=self._extra(llm, failed))
@@ -151,11 +157,11 @@ class Writer:
         for round in range(MAX_ROUNDS + 1):
             offered = tools.TOOLS if round < MAX_ROUNDS else ()
             calls = await self._round(llm, prompt, offered)
-            if not calls:
-                break
             done = calls[:calls_left]
             calls_left -= len(done)
             results = [await self._call(call) for call in done]
+            if not self._asks_back(done):
+                break
             prompt = replace(
                 prompt,
                 messages=context.fit_round(
@@ -170,6 +176,11 @@ class Writer:
                 self._space = "\n\n"
         if not self._spoke:
             raise LLMError("empty", retryable=True)
+
+    def _asks_back(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether the model has to see what came of its calls: not of buttons below its words."""
+        offers = tools.OFFER_REPLIES.name
+        return any(call.name != offers for call in calls) or (bool(calls) and not self._spoke)
 
     async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Any]) -> list[ToolCall]:
         """One request, its words shown as they come; the tools it calls."""
@@ -196,6 +207,8 @@ class Writer:
                         calls.append(event)
                     elif isinstance(event, Cited):
                         self._cite(event.title, event.link)
+                    elif isinstance(event, Offered):
+                        self._replies = event.replies
                     else:
                         done = event
                     if self._left() <= 0:
@@ -268,11 +281,15 @@ class Writer:
 
     async def _call(self, call: ToolCall) -> str:
         """Runs one tool call; what the model is told of it."""
-        said = await query(conversations.visitors_words, self._conversation)
-        action = tools.parse(call, "\n".join(said))
+        offers = call.name == tools.OFFER_REPLIES.name  # which needs nobody's words
+        said = [] if offers else await query(conversations.visitors_words, self._conversation)
+        action = tools.parse(call, "\n".join(said), self._material.signed)
         await self._line()  # nothing is done for a reply that is not ours
         if isinstance(action, tools.Refused):
             result, done = action.message, False
+        elif isinstance(action, tools.Offer):
+            self._replies = action.replies
+            result, done = "Offered. Now write the reply that they answer.", True
         elif isinstance(action, tools.SaveLead):
             result, done = await self._save_lead(action, said), bool(action.fields)
         else:
@@ -326,6 +343,7 @@ class Writer:
             text="",  # the turn puts in what was shown
             error=known if error else "",
             sources=self._sources if self._spoke else [],
+            replies=self._replies if state == Message.State.COMPLETE else (),
             figures=self._figures.columns(duration),
         )
 

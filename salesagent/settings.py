@@ -82,6 +82,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF],
         "media-src": [SELF, "blob:"],
         "manifest-src": [SELF],
+        "worker-src": [SELF],
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
@@ -267,6 +268,15 @@ CHAT_LEASE = number("CHAT_LEASE", 15.0)
 CHAT_LEASE_RENEWAL = number("CHAT_LEASE_RENEWAL", 5.0)
 CHAT_SWEEP_INTERVAL = number("CHAT_SWEEP_INTERVAL", 2.0)
 CHAT_DRAIN_TIMEOUT = number("CHAT_DRAIN_TIMEOUT", 15.0)
+# So many replies a process writes at once; further ones wait so long, and then are told. The same
+# while its loop runs so far behind.
+CHAT_REPLIES = whole("CHAT_REPLIES", 150)
+CHAT_QUEUE_TIMEOUT = number("CHAT_QUEUE_TIMEOUT", 5.0)
+CHAT_LAG_LIMIT = number("CHAT_LAG_LIMIT", 0.5)
+# A model that fails so often within the window is not asked for the rest.
+CHAT_BREAKER_FAILURES = whole("CHAT_BREAKER_FAILURES", 5)
+CHAT_BREAKER_WINDOW = number("CHAT_BREAKER_WINDOW", 30.0)
+CHAT_BREAKER_REST = number("CHAT_BREAKER_REST", 20.0)
 
 # --- Times of a socket, in seconds --------------------------------------------------------------
 CHAT_HEARTBEAT = whole("CHAT_HEARTBEAT", 20)
@@ -279,6 +289,7 @@ CHAT_RATES = flag("CHAT_RATES", default=True)
 CHAT_RATE_VISITOR = env.str("CHAT_RATE_VISITOR", "12/10 seconds; 30/minute; 300/hour")
 CHAT_RATE_ADDRESS = env.str("CHAT_RATE_ADDRESS", "60/minute; 1000/hour")
 CHAT_RATE_INIT = env.str("CHAT_RATE_INIT", "120/minute; 1000/hour")
+CHAT_RATE_FRAMES = env.str("CHAT_RATE_FRAMES", "60/3 seconds")
 CHAT_SOCKETS_PER_ADDRESS = whole("CHAT_SOCKETS_PER_ADDRESS", 100)
 
 # --- Knowledge ----------------------------------------------------------------------------------

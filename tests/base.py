@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat import conversations, replies
+from chat.identity import Signed
 from chat.models import Conversation, Message, Persona, PersonaVersion, Site
 from knowledge.models import Collection
 
@@ -34,6 +35,7 @@ class Talker:
         self.site = site
         self.visitor = uuid.uuid4()
         self.conversation = uuid.uuid4()
+        self.signed: Signed | None = None
 
     def says(self, text: str, client_id: str | None = None) -> conversations.Received:
         return conversations.receive(
@@ -42,6 +44,7 @@ class Talker:
             conversation=self.conversation,
             client_id=client_id or str(uuid.uuid4()),
             text=text,
+            signed=self.signed,
         )
 
     def gets(self, text: str, **outcome: Any) -> Message:

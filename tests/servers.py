@@ -43,6 +43,8 @@ TIMES = (
     "CHAT_LEASE_RENEWAL",
     "CHAT_SWEEP_INTERVAL",
     "CHAT_DRAIN_TIMEOUT",
+    "CHAT_BREAKER_WINDOW",
+    "CHAT_BREAKER_REST",
     "CHAT_CONNECT_TIMEOUT",
     "CHAT_SILENCE_TIMEOUT",
 )
@@ -78,6 +80,7 @@ def clean_env(*, fast: bool = False, **overrides: str) -> dict[str, str]:
         "SECURE_SSL_REDIRECT": "off",
         "CHAT_RATES": "off",
         "CHAT_BACKEND": "scripted",
+        "CHAT_BREAKER_FAILURES": "1000",  # tests fail it all the time
         "KNOWLEDGE_EMBEDDINGS": "off",  # words alone: no model to load in every process
         **{name: str(float(times[name]) / 10) for name in TIMES if fast},
         **overrides,
@@ -438,6 +441,7 @@ def collect_static() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of the tests share the folder
         sources = [
             ROOT / "requirements.txt",
+            ROOT / "salesagent" / "static.py",
             *ROOT.glob("static/**/*"),
             *ROOT.glob("*/static/**/*"),
         ]

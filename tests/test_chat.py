@@ -353,6 +353,32 @@ async def test_feedback_reaches_every_tab_once(pair):
         assert last["message"]["rev"] == reply["rev"] + 2
 
 
+async def test_a_word_why_is_a_change_that_only_staff_read(pair):
+    async with await Client.open(pair.here) as visitor:
+        await visitor.say("/words 2 5")
+        reply = await visitor.reply()
+        for comment in ("Too short", "Too short", "x" * 501, "Far too short"):
+            await visitor.send(
+                {"type": "feedback", "message": reply["id"], "value": -1, "comment": comment}
+            )
+        refused = await visitor.until("error")
+        assert (refused["code"], refused["about"]) == ("too_long", reply["id"])
+        last = await visitor.until(
+            lambda f: f["type"] == "message" and f["message"]["rev"] == reply["rev"] + 2
+        )
+        assert last["message"]["feedback"] == -1
+        assert "too short" not in json.dumps(visitor.frames).lower()
+
+
+async def test_quick_replies_come_with_the_end_of_a_reply(pair):
+    async with await Client.open(pair.here) as visitor:
+        await visitor.say("/offer Oak | Elm")
+        reply = await visitor.reply()
+        assert (reply["text"], reply["replies"]) == ("Which one?", ["Oak", "Elm"])
+        begun = next(f["message"] for f in visitor.frames if streaming(f))
+        assert "replies" not in begun
+
+
 async def test_failure_before_the_first_word_is_not_seen(pair):
     async with await Client.open(pair.here) as visitor:
         await visitor.say(f"/flaky 1 {uuid.uuid4()}")

@@ -93,6 +93,7 @@ async def test_request_carries_key_model_and_limits(llm: Completions, upstream: 
     assert [tool["function"]["name"] for tool in request.body["tools"]] == [
         "save_lead",
         "hand_over",
+        "offer_replies",
     ]
 
 

@@ -1,5 +1,6 @@
 """The rules of a conversation, through `conversations` and on the database."""
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -169,6 +170,31 @@ def test_feedback_is_a_change_once(visitor):
         rev = visitor.row().rev
         conversations.feedback(conversation=visitor.row().id, message=str(reply.id), value=value)
         assert visitor.row().rev == rev + changes
+    check_numbers(visitor.row())
+
+
+def test_a_comment_stays_as_long_as_its_thumb(visitor):
+    visitor.says("One")
+    reply = visitor.gets("Answer")
+    steps = [
+        (-1, "Wrong price", 1, "Wrong price"),
+        (-1, "Wrong price", 0, "Wrong price"),
+        (-1, "", 0, "Wrong price"),
+        (-1, "It costs 20", 1, "It costs 20"),
+        (1, "", 1, ""),
+        (1, "Quick", 1, "Quick"),
+        (0, "", 1, ""),
+        (0, "Nothing", 0, ""),
+    ]
+    for value, comment, changes, kept in steps:
+        rev = visitor.row().rev
+        told = conversations.feedback(
+            conversation=visitor.row().id, message=str(reply.id), value=value, comment=comment
+        )
+        assert visitor.row().rev == rev + changes
+        reply.refresh_from_db()
+        assert reply.feedback_comment == kept
+        assert all("comment" not in json.dumps(message.as_frame()) for message in told)
     check_numbers(visitor.row())
 
 

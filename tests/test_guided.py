@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import demo
-from chat.llm import LLM, Cited, Done, Event, Prompt, Text, ToolCall
+from chat.llm import LLM, Cited, Done, Event, Offered, Prompt, Text, ToolCall
 from chat.llm.guided import Guided, phrases, pieces
 from chat.llm.guided.seller import Scene
 from chat.tools import TOOLS, HandOver, SaveLead, parse
@@ -78,6 +78,7 @@ class Talk:
         self.replies: list[str] = []
         self.events: list[Event] = []
         self.known: dict[str, str] = {}
+        self.signed: dict[str, str] = {}
         self.handed_over = 0
 
     async def say(self, words: str, *, tools: bool = True) -> str:
@@ -106,6 +107,7 @@ class Talk:
             company="Oakline",
             known=self.known,
             search=self.search,
+            signed=self.signed,
         )
         events = [event async for event in Guided(delay=0).stream(prompt, TOOLS if tools else ())]
         self.events += events
@@ -116,13 +118,18 @@ class Talk:
 
     def _run(self, call: ToolCall) -> str:
         said = "\n".join(str(m["content"]) for m in self.messages if m["role"] == "user")
-        action = parse(call, said)
+        action = parse(call, said, self.signed)
         if isinstance(action, SaveLead):
             assert action.refused == ()
             self.known.update(action.fields)
         elif isinstance(action, HandOver):
             self.handed_over += 1
         return "done"
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The quick replies that came with the last reply."""
+        return next((e.replies for e in self.events if isinstance(e, Offered)), ())
 
     @property
     def cited(self) -> list[Cited]:

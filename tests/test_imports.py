@@ -27,6 +27,9 @@ FOR_ALL = (["salesagent", "static"],)
 # What each module of chat may import of chat. A module that is not named here is pure.
 STORED = {
     "models",
+    "identity",
+    "looks",
+    "visitors",
     "conversations",
     "personas",
     "limits",
@@ -36,26 +39,33 @@ STORED = {
     "rights",
 }
 SHOWN = {"wire", "live", "sockets"}
-DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends"}
+DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate"}
 WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies"}
 CHAT: dict[str, set[str]] = {
-    "urls": {"views", "pages"},
+    "urls": {"views", "pages", "frames"},
     "apps": {"checks", "rights", "database"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
     "views": DOOR | {"pages"},
-    "pages": DOOR,
+    "frames": DOOR | {"views", "reading", "visit"},
+    "pages": DOOR | {"demo"},
     "admin": DOOR,
     "notices": STORED,
     "process": WRITING | {"turns", "notices", "backends"},
-    "turns": WRITING | {"writing", "backends"},
+    "turns": WRITING | {"writing", "backends", "gate"},
+    "gate": {"live"},
     "writing": WRITING | {"backends"},
-    "backends": {"llm"},
+    "backends": {"llm", "breaker"},
+    "breaker": {"llm"},
     "replies": {"models", "conversations", "languages"},
     "prompts": {"models", "personas", "context", "llm"},
     "knowing": {"models", "database"},
-    "conversations": {"models", "wire"},  # wire: how much fits into one frame
+    "identity": {"wire"},
+    "tokens": {"identity"},
+    "visitors": {"models", "conversations", "identity", "tokens"},
+    "looks": {"models", "personas"},
+    "conversations": {"models", "identity", "wire"},  # wire: how much fits into one frame
     "personas": {"models"},
     "limits": {"models"},
     "origins": {"models"},

@@ -157,14 +157,19 @@ def test_an_unanswered_visitor_is_found(visitor):
 
 
 def test_regenerate_opens_the_last_reply_again(visitor):
-    reply = visitor.gets("Old words", sources=[{"title": "Prices"}])
-    conversations.feedback(conversation=visitor.row().id, message=str(reply.id), value=-1)
+    reply = visitor.gets("Old words", sources=[{"title": "Prices"}], replies=["Oak", "Elm"])
+    assert reply.as_frame()["replies"] == ["Oak", "Elm"]
+    conversations.feedback(
+        conversation=visitor.row().id, message=str(reply.id), value=-1, comment="Too old"
+    )
     claim = regenerate(visitor, reply, 1)
     frame = claim.reply.as_frame()
     assert (frame["id"], frame["attempt"], frame["text"]) == (str(reply.id), 2, "")
     assert frame["state"] == "streaming"
     assert "feedback" not in frame
     assert "sources" not in frame
+    assert "replies" not in frame
+    assert claim.reply.feedback_comment == ""
     assert claim.reply.earlier == [{"attempt": 1, "state": "complete", "text": "Old words"}]
     check_numbers(visitor.row())
 

@@ -172,6 +172,16 @@ async def test_tool_and_its_end() -> None:
     assert said(await play(Scripted(), "/tool save_lead {}", *TOOL_ANSWER)) == "Done."
 
 
+async def test_offer_speaks_and_offers_in_one_round() -> None:
+    events = await play(Scripted(), "/offer Oak | Elm")
+    assert said(events) == "Which one?"
+    call = next(event for event in events if isinstance(event, ToolCall))
+    assert (call.name, json.loads(call.arguments)) == (
+        "offer_replies",
+        {"replies": ["Oak", "Elm"]},
+    )
+
+
 async def test_tool_loop_calls_again() -> None:
     call, _ = await play(Scripted(), "/tool-loop hand_over", *TOOL_ANSWER)
     assert call == ToolCall("call_3_1", "hand_over", "{}")

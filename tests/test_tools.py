@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chat.llm import ToolCall
-from chat.tools import LIMITS, TOOLS, HandOver, Refused, SaveLead, parse
+from chat.tools import LIMITS, TOOLS, HandOver, Offer, Refused, SaveLead, parse
 
 WORDS = (
     "Hi, I'm Anna-Lena Müller from Blue Heron GmbH.\n"
@@ -173,8 +173,9 @@ values = st.recursive(
 
 
 @given(
-    st.sampled_from(["save_lead", "hand_over", "other"]),
-    st.text() | st.dictionaries(st.sampled_from([*LIMITS, "reason", "x"]), values).map(json.dumps),
+    st.sampled_from(["save_lead", "hand_over", "offer_replies", "other"]),
+    st.text()
+    | st.dictionaries(st.sampled_from([*LIMITS, "reason", "replies", "x"]), values).map(json.dumps),
     st.text() | st.just(WORDS),
 )
 @example("save_lead", '{"name": "\\ud800", "note": "\\u0000"}', "\x00")
@@ -184,6 +185,46 @@ def test_any_call_is_answered(name: str, arguments: str, words: str) -> None:
         assert action.fields
         assert all(len(value) <= LIMITS[field] for field, value in action.fields.items())
         assert "\x00" not in json.dumps(action.fields, ensure_ascii=False)
+    if isinstance(action, Offer):
+        assert 2 <= len(action.replies) <= 4
+        assert all(0 < len(text) <= 80 for text in action.replies)
+
+
+def offer(replies: Any) -> Any:
+    return parse(ToolCall("1", "offer_replies", json.dumps({"replies": replies})), "")
+
+
+@pytest.mark.parametrize(
+    ("replies", "offered"),
+    [
+        (["Yes", "No"], ("Yes", "No")),
+        (["  Desk\nOak ", "Elm\u0000"], ("Desk Oak", "Elm")),
+        (["Yes", "Yes", "No"], ("Yes", "No")),
+        (["A", "B", "C", "D", "E"], ("A", "B", "C", "D")),
+        (["Yes", 5, None, "", "x" * 81, "No"], ("Yes", "No")),
+    ],
+)
+def test_quick_replies_are_short_lines(replies: Any, offered: tuple[str, ...]) -> None:
+    assert offer(replies) == Offer(offered)
+
+
+@pytest.mark.parametrize("replies", [None, "Yes", [], ["Yes"], ["Yes", "Yes"], {"a": "b"}, [["a"]]])
+def test_what_is_no_choice_is_not_offered(replies: Any) -> None:
+    assert isinstance(offer(replies), Refused)
+
+
+def test_what_the_website_signed_need_not_be_said() -> None:
+    ada = {"name": "Ada Byron", "email": "ada@visitor.example"}
+
+    def told(**fields: str) -> Any:
+        call = ToolCall("1", "save_lead", json.dumps(fields))
+        return parse(call, "Yes, please", ada)
+
+    assert told(**ada) == SaveLead(ada)
+    assert told(name="Ada Byron", email="eve@visitor.example") == SaveLead(
+        {"name": "Ada Byron"}, ("email",)
+    )
+    assert isinstance(told(company="ada@visitor.example"), Refused)
 
 
 @pytest.mark.timeout(5)
@@ -194,6 +235,6 @@ def test_long_words_take_no_long_time(words: str) -> None:
 
 
 def test_schemas_allow_nothing_else() -> None:
-    assert [tool.name for tool in TOOLS] == ["save_lead", "hand_over"]
+    assert [tool.name for tool in TOOLS] == ["save_lead", "hand_over", "offer_replies"]
     assert all(tool.parameters["additionalProperties"] is False for tool in TOOLS)
     assert set(TOOLS[0].parameters["properties"]) == set(LIMITS)

@@ -119,6 +119,40 @@ def test_longer_text_is_too_long(text):
     assert (refused.code, refused.client_id, refused.counts) == ("too_long", ID, False)
 
 
+def feedback(comment: object) -> str:
+    return json.dumps({"type": "feedback", "message": ID, "value": -1, "comment": comment})
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (None, ""),
+        ("  \n ", ""),
+        (" wrong\r\nprice\u202e ", "wrong\nprice"),
+        ("a" * 500, "a" * 500),
+        ("\U0001f600" * 250, "\U0001f600" * 250),
+    ],
+)
+def test_a_comment_is_cleaned(sent, kept):
+    assert wire.parse(feedback(sent)) == wire.Feedback(ID, -1, kept)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "counts"),
+    [
+        ("a" * 501, "too_long", False),
+        ("\U0001f600" * 250 + "a", "too_long", False),
+        (5, "bad_frame", True),
+        (["a"], "bad_frame", True),
+        ("a\x00", "bad_frame", True),
+        ("\ud83d", "bad_frame", True),
+    ],
+)
+def test_a_comment_that_cannot_be_taken(sent, code, counts):
+    refused = refusal(feedback(sent))
+    assert (refused.code, refused.about, refused.counts) == (code, ID, counts)
+
+
 def test_text_is_cleaned():
     assert wire.clean("  a\r\nb\rc\x07\u202ed\u2066\te\u0301 \n") == "a\nb\ncd\t\u00e9"
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -164,7 +198,7 @@ json_values = st.recursive(
     st.dictionaries(
         st.sampled_from(
             ["token", "rev", "v", "epoch", "page", "locale", "client_id", "text", "voice", "on",
-             "message", "attempt", "value", "conversation", "open"]
+             "message", "attempt", "value", "comment", "conversation", "open"]
         ),
         json_values | st.just(ID),
     ),

@@ -20,7 +20,8 @@ GET /control gives {"requests": [{"body", "answered", "closed_by_client", "words
     [status CODE W]     an HTTP error; with W as Retry-After    [quota]      429 insufficient_quota
     [html]              a page instead of a stream, status 200
     [refuse FIELD]      400 as long as FIELD is in the request
-    [tool NAME JSON]    a tool call in one delta; once the tool has answered: words
+    [tool NAME JSON]    a tool call in one delta; once the tool has answered: words.
+                        With [say] the text comes before it
     [tool-pieces NAME JSON]   the same in many deltas           [tool-bad NAME]  arguments cut off
     [tool-loop NAME JSON]     a tool call in every round
     [usage IN OUT CACHED]     these figures; [usage] alone: none at all
@@ -200,10 +201,10 @@ class _Answer:
         await asyncio.sleep(float(self._markers.get("silence") or 0))
         await self._send(_chunk({"role": "assistant", "content": ""}))
         calls = list(self._tool_deltas())
+        if ("say" in self._markers or not calls) and not await self._speak():
+            return False
         for delta in calls:
             await self._send(_chunk(delta))
-        if not calls and not await self._speak():
-            return False
         await self._send(_chunk({}, finish="tool_calls" if calls else "stop"))
         if (usage := self._usage()) is not None:
             await self._send({"choices": [], "usage": usage, "model": "stand-in"})

@@ -85,13 +85,13 @@ class ConversationAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
     search_fields = ("pk",)  # shows the box; what is searched stands in get_search_results
-    search_help_text = _("Words of a message, a lead's name, e-mail, phone or company, or an id")
+    search_help_text = _("Words of a message, a name, e-mail, phone or company, or an id")
     ordering = ("-updated",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         said = Message.objects.filter(conversation=OuterRef("pk"), role=Message.Role.VISITOR)
         newest = said.order_by("-seq").annotate(start=Substr("text", 1, 200)).values("start")[:1]
-        rows = super().get_queryset(request).select_related("site", "lead")
+        rows = super().get_queryset(request).select_related("site", "lead", "visitor")
         return rows.annotate(last_words=Subquery(newest)).defer("summary")
 
     def get_search_results(
@@ -108,7 +108,8 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("last words"))
     def last_line(self, row: Any) -> str:
-        return shortened(row.last_words or "", 70) or "–"
+        words = shortened(row.last_words or "", 70) or "–"
+        return _("Example: %(words)s") % {"words": words} if row.example else words
 
     @labelled(
         _("state"),
@@ -191,7 +192,7 @@ class VisitorAdmin(ReadOnlyAdmin):
     list_select_related = ("site",)
     list_per_page = 50
     show_full_result_count = False
-    fields = (("id", "site"), ("locale", "created"))
+    fields = (("id", "site"), ("locale", "created"), ("name", "email"), ("external_id", "verified"))
     readonly_fields = ("id", "created")
     change_form_outer_after_template = "admin/desk/visitor_conversations.html"
 
@@ -216,4 +217,6 @@ def _mentions(word: str) -> Q:
         named |= Q(**{f"{value}__icontains": word})
     lead = Lead.objects.filter(named, conversation=OuterRef("pk"))
     ids = Q(id__istartswith=word) | Q(visitor__id__istartswith=word)
-    return Q(Exists(said)) | Q(Exists(lead)) | ids
+    ids |= Q(visitor__external_id=word)
+    signed = Q(visitor__name__icontains=word) | Q(visitor__email__icontains=word)
+    return Q(Exists(said)) | Q(Exists(lead)) | ids | signed

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -37,7 +38,10 @@ class LeadAdmin(ModelAdmin):
     search_help_text = _("Name, e-mail, phone or company")
     fieldsets = (
         (None, {"fields": (("name", "company"), ("write_to", "call"), "note")}),
-        (_("Where it comes from"), {"fields": ("own_words", "talk", "site", "created", "mailed")}),
+        (
+            _("Where it comes from"),
+            {"fields": ("own_words", "signed", "talk", "site", "created", "mailed")},
+        ),
     )
     readonly_fields = (
         "name",
@@ -45,6 +49,7 @@ class LeadAdmin(ModelAdmin):
         "write_to",
         "call",
         "own_words",
+        "signed",
         "talk",
         "site",
         "created",
@@ -55,7 +60,7 @@ class LeadAdmin(ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
-        return super().get_queryset(request).select_related("site")
+        return super().get_queryset(request).select_related("site", "conversation__visitor")
 
     def save_model(self, request: HttpRequest, obj: Lead, form: Any, change: bool) -> None:
         # Only what was edited: the agent may be adding to the same lead at this moment.
@@ -63,11 +68,22 @@ class LeadAdmin(ModelAdmin):
 
     @admin.display(description=_("lead"), ordering="name")
     def who(self, lead: Lead) -> str:
-        return str(lead)
+        return f"{lead} ({_('example')})" if lead.conversation.example else str(lead)
 
     @admin.display(description=_("e-mail"), ordering="email")
     def write_to(self, lead: Lead) -> SafeString | str:
-        return contact("mailto", quote(lead.email, safe="@+"), lead.email)
+        link = contact("mailto", quote(lead.email, safe="@+"), lead.email)
+        if not lead.email or lead.conversation.visitor.signed().get("email") != lead.email:
+            return link
+        mark = _("signed by the website")
+        return format_html('{} <span class="desk-tag" data-kind="good">{}</span>', link, mark)
+
+    @admin.display(description=_("signed in on the website"))
+    def signed(self, lead: Lead) -> str:
+        visitor = lead.conversation.visitor
+        if not visitor.external_id:
+            return ""
+        return render_to_string("admin/desk/signed.html", {"visitor": visitor})
 
     @admin.display(description=_("phone"), ordering="phone")
     def call(self, lead: Lead) -> SafeString | str:

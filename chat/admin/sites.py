@@ -1,153 +1,26 @@
 """Sites: where the chat stands, how it looks, who speaks and from which knowledge."""
 
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
-from django import forms
 from django.conf import settings
-from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
-from unfold.widgets import (
-    UnfoldAdminColorInputWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-)
 
 from chat.admin.desk import as_written
-from chat.models import Site
+from chat.admin.site_form import SiteForm, languages
+from chat.models import Site, new_identity_key
 
-ACCENT = "#0f766e"
-SUGGESTIONS = 6
-SUGGESTION_LENGTH = 80
-
-
-class Lines(forms.CharField):
-    """A list of strings, edited as one a line."""
-
-    def __init__(self, *, rows: int, **more: Any) -> None:
-        super().__init__(widget=UnfoldAdminTextareaWidget({"rows": rows}), **more)
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(map(str, value)) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value) or ""
-        return [line.strip() for line in text.splitlines() if line.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
-
-
-class SiteForm(forms.ModelForm):
-    """The model's two JSON fields in words: suggestions one a line, the theme as a colour."""
-
-    suggestions = Lines(
-        label=_("Suggestions"),
-        required=False,
-        rows=4,
-        help_text=_("Questions a visitor can click on at the start, one a line, at most six."),
-    )
-    accent = forms.CharField(
-        label=_("Colour"),
-        required=False,
-        widget=UnfoldAdminColorInputWidget,
-        help_text=_("Of the button and of what the visitor says."),
-    )
-    language = forms.ChoiceField(
-        label=_("Language"),
-        widget=UnfoldAdminSelectWidget,
-        help_text=_("Spoken until the visitor's own is known."),
-    )
-
-    class Meta:
-        model = Site
-        fields = (
-            "name",
-            "key",
-            "enabled",
-            "allowed_origins",
-            "persona",
-            "collection",
-            "facts",
-            "greeting",
-            "suggestions",
-            "language",
-            "staff_emails",
-            "idle_days",
-        )
-        widgets = {
-            "allowed_origins": UnfoldAdminTextareaWidget({"rows": 3}),
-            "facts": UnfoldAdminTextareaWidget({"rows": 6}),
-            "greeting": UnfoldAdminTextareaWidget({"rows": 3}),
-            "staff_emails": UnfoldAdminTextareaWidget({"rows": 3}),
-        }
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        if "accent" in self.fields:
-            theme = self.instance.theme if isinstance(self.instance.theme, dict) else {}
-            self.initial.setdefault("accent", theme.get("accent", ACCENT))
-            self.fields["language"].choices = languages(self.instance.language)  # type: ignore[attr-defined]
-
-    def clean_suggestions(self) -> list[str]:
-        lines: list[str] = self.cleaned_data["suggestions"]
-        if len(lines) > SUGGESTIONS:
-            raise ValidationError(_("At most six."))
-        if any(len(line) > SUGGESTION_LENGTH for line in lines):
-            raise ValidationError(_("A suggestion has at most 80 characters."))
-        return lines
-
-    def clean_accent(self) -> str:
-        accent = self.cleaned_data["accent"]
-        if accent and not re.fullmatch(r"#[0-9a-fA-F]{6}", accent):
-            raise ValidationError(_("A colour like #0f766e."))
-        return accent
-
-    def clean_allowed_origins(self) -> str:
-        lines = self.cleaned_data["allowed_origins"].splitlines()
-        return "\n".join(origin(line.strip()) for line in lines if line.strip())
-
-    def clean_staff_emails(self) -> str:
-        lines = [line.strip() for line in self.cleaned_data["staff_emails"].splitlines()]
-        for line in filter(None, lines):
-            validate_email(line)
-        return "\n".join(filter(None, lines))
-
-    def save(self, commit: bool = True) -> Any:
-        theme = self.instance.theme if isinstance(self.instance.theme, dict) else {}
-        if self.cleaned_data["accent"]:
-            theme = theme | {"accent": self.cleaned_data["accent"]}
-        self.instance.theme = theme
-        return super().save(commit)
-
-
-def languages(current: str) -> list[tuple[str, str]]:
-    known = dict(settings.LANGUAGES)
-    return list(({current: current} | known).items()) if current else list(known.items())
-
-
-def origin(line: str) -> str:
-    """The origin of an address, without its path: what a browser sends."""
-    try:
-        parts = urlsplit(line)
-        port = parts.port
-    except ValueError as error:
-        raise ValidationError(_("%(line)s is no address.") % {"line": line}) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        message = _("%(line)s must look like https://www.example.com.")
-        raise ValidationError(message % {"line": line})
-    default = {"http": 80, "https": 443}[parts.scheme]
-    suffix = f":{port}" if port and port != default else ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{suffix}"
+# Of the fields that are the form's own, what stands in their place for who may only look.
+INSTEAD = {"suggestions": "asked_first", "language": "spoken"}
 
 
 def script_tag(site: Site, base: str) -> str:
@@ -164,10 +37,36 @@ class SiteAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": (("name", "key"), "enabled", "allowed_origins")}),
         (_("What it knows"), {"fields": (("persona", "collection"), "facts")}),
-        (_("How it begins"), {"fields": ("greeting", "suggestions", ("accent", "language"))}),
+        (_("How it begins"), {"fields": ("greeting", "suggestions", "language")}),
+        (
+            _("How it looks"),
+            {
+                "fields": (
+                    ("accent", "side"),
+                    ("radius", "scheme"),
+                    "avatar",
+                    ("text_title", "text_subtitle"),
+                    ("text_placeholder", "text_hint"),
+                )
+            },
+        ),
+        (
+            _("Greets by itself"),
+            {
+                "fields": (
+                    "greets_on",
+                    "greets_text",
+                    ("greets_after", "greets_scroll"),
+                    "greets_exit",
+                    "greets_pages",
+                    "greets_daily",
+                )
+            },
+        ),
         (_("Staff and silence"), {"fields": ("staff_emails", "idle_days")}),
     )
     change_form_outer_before_template = "admin/desk/script_tag.html"
+    change_form_outer_after_template = "admin/desk/identity_key.html"
     warn_unsaved_form = True
     compressed_fields = False
 
@@ -178,13 +77,12 @@ class SiteAdmin(ModelAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        # Who may only look sees no form: in place of its own fields, what they would say.
-        instead = {"suggestions": "asked_first", "accent": "", "language": "spoken"}
-        seen = [
-            (title, [instead.get(name, name) for name in flat(options["fields"])])
-            for title, options in fieldsets
-        ]
-        return [(title, {"fields": list(filter(None, names))}) for title, names in seen]
+        own = SiteForm.declared_fields
+        seen = []
+        for title, options in fieldsets:
+            names = [INSTEAD.get(n, "" if n in own else n) for n in flat(options["fields"])]
+            seen.append((title, {"fields": list(filter(None, names))}))
+        return [part for part in seen if part[1]["fields"]]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
@@ -194,7 +92,28 @@ class SiteAdmin(ModelAdmin):
         if site:
             base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
             context["script_tag"] = script_tag(site, base)
+            if self.has_change_permission(request, site):
+                context["identity_key"] = site.identity_key
         return super().render_change_form(request, context, *args, **more)
+
+    def get_urls(self) -> list[URLPattern]:
+        renew = self.admin_site.admin_view(require_POST(self.renew_key_view))
+        own = path("<path:object_id>/identity-key/", renew, name="chat_site_identity_key")
+        return [own, *super().get_urls()]
+
+    def renew_key_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        site = self.get_object(request, unquote(object_id))
+        if site is None:
+            raise Http404
+        if not self.has_change_permission(request, site):
+            raise PermissionDenied
+        site.identity_key = new_identity_key()
+        site.save(update_fields=["identity_key"])
+        self.log_change(request, site, "New identity key")
+        messages.success(
+            request, _("There is a new identity key. What the old one signed holds no more.")
+        )
+        return HttpResponseRedirect(reverse("admin:chat_site_change", args=[site.pk]))
 
     @admin.display(description=_("suggestions"))
     def asked_first(self, site: Site) -> SafeString:

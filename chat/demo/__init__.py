@@ -28,6 +28,13 @@ _SUGGESTIONS = [
     "How long does delivery take?",
     "Can I take a test ride?",
 ]
+# Off, so that the page is quiet until somebody tries it: a switch in the admin.
+_GREETS = {
+    "text": "Not sure which bike fits? Tell me whom or what you carry.",
+    "after": 20,
+    "scroll": 60,
+    "daily": True,
+}
 _FACTS = (
     "Haulberry builds electric cargo bikes in Münster since 2014: Scout, Family, Trio and Pro.\n"
     "Workshop and phone: Tuesday to Friday 9 to 18, Saturday 10 to 16. E-mail hello@example.com.\n"
@@ -88,7 +95,9 @@ def _site() -> Site:
         facts=_FACTS,
         greeting=_GREETING,
         suggestions=_SUGGESTIONS,
-        theme={"accent": "#6d28d9"},
+        theme={"accent": "#6d28d9", "radius": 20},
+        texts={"subtitle": "Electric cargo bikes from Münster"},
+        greets=_GREETS,
         language="en",
     )
 
@@ -106,10 +115,17 @@ class _Told:
 
     def write(self) -> None:
         begun = self.clock
-        visitor = Visitor.objects.create(site=self.site, locale=self.script["locale"])
+        signed = self.script.get("visitor", {})
+        visitor = Visitor.objects.create(
+            site=self.site,
+            locale=self.script["locale"],
+            verified=begun if signed else None,
+            **signed,
+        )
         self.conversation = Conversation.objects.create(
             site=self.site,
             visitor=visitor,
+            example=True,
             created=begun,
             updated=begun,
             **{name: self.script[name] for name in ("locale", "page_url", "page_title")},
@@ -134,8 +150,21 @@ class _Told:
         elif "system" in line:
             self.conversation.waiting_since = self.conversation.waiting_mailed = self.clock
             self._add(role=Message.Role.SYSTEM, text=line["system"])
+        elif "staff" in line:
+            self._taken_over(line)
         else:
             self._reply(line)
+
+    def _taken_over(self, line: Mapping[str, Any]) -> None:
+        self.conversation.state = Conversation.State.HUMAN
+        self.conversation.waiting_since = None
+        self.clock += timedelta(minutes=4)
+        self._add(
+            role=Message.Role.STAFF,
+            text=line["staff"],
+            name=line["name"],
+            feedback=line.get("feedback"),
+        )
 
     def _reply(self, line: Mapping[str, Any]) -> None:
         title = line.get("source")
@@ -148,6 +177,7 @@ class _Told:
             sources=[{"title": title, "url": self.links[title]}] if title else [],
             tools=[{"name": line["tool"], "done": True}] if "tool" in line else [],
             feedback=line.get("feedback"),
+            feedback_comment=line.get("why", ""),
             first_word_ms=180,
             duration_ms=1400,
         )

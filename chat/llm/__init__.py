@@ -1,7 +1,7 @@
 """One protocol for everything that can write a reply: a model, the guided seller, a script."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 # The shape of Chat Completions: {"role": "system" | "user" | "assistant" | "tool", "content": ...}.
@@ -49,6 +49,8 @@ class Prompt:
     company: str  # the site's name
     known: Mapping[str, str]  # what the lead already holds, by field
     search: Search
+    # Name and e-mail of somebody signed in on the website; for the lead only once they agree.
+    signed: Mapping[str, str] = field(default_factory=dict)
     model: str = ""  # empty: the backend's own
     reply_tokens: int = 600
     temperature: float | None = None
@@ -69,6 +71,13 @@ class Cited:
 
     title: str
     link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Quick replies to the question that the reply ends with; for backends that know them."""
+
+    replies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Done:
     model: str = ""
 
 
-Event = Text | Cited | ToolCall | Done
+Event = Text | Cited | Offered | ToolCall | Done
 
 
 class LLMError(Exception):

@@ -28,6 +28,7 @@ line), and everything else is answered by a few friendly sentences:
     /fail-after N         fails after N words
     /empty                ends without a word
     /stall [N]            after N words (0) says nothing more
+    /offer A | B          asks which one, and offers the answers as buttons
     /tool NAME JSON       calls the tool, then says "Done."
     /tool-loop NAME JSON  calls the tool again after each answer
 """
@@ -175,6 +176,13 @@ def _tool_command(rest: str) -> _Rule:
     return _Rule([{"tool": name, "arguments": arguments or "{}"}], then=[{"text": "Done."}])
 
 
+def _offer_command(rest: str) -> _Rule:
+    answers = [answer.strip() for answer in rest.split("|")]
+    return _Rule(
+        [{"text": "Which one?"}, {"tool": "offer_replies", "arguments": {"replies": answers}}]
+    )
+
+
 def _tool_loop_command(rest: str) -> _Rule:
     calls = _tool_command(rest).events
     return _Rule(calls, then=calls)
@@ -189,6 +197,7 @@ _COMMANDS = {
     "/fail-after": lambda rest: _Rule([{"text": _counted(_number(rest, 1))}, _FAILS]),
     "/empty": lambda rest: _Rule([]),
     "/stall": lambda rest: _Rule([{"text": _counted(_number(rest, 0))}, {"stall": True}]),
+    "/offer": _offer_command,
     "/tool": _tool_command,
     "/tool-loop": _tool_loop_command,
 }

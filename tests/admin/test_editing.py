@@ -4,13 +4,17 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from chat.models import Lead, Persona, Site
+from chat import looks
+from chat.models import Lead, Persona, Site, Visitor
 from knowledge.models import Collection, Entry
 from tests.admin.desk import page, queries, talk
+from tests.base import make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +57,20 @@ def test_staff_change_a_leads_note_and_nothing_else(staff: Client, lead: Lead) -
 def test_search_for_a_lead(staff: Client, lead: Lead, words: str, found: int) -> None:
     text = page(staff, "chat_lead_changelist", q=words)
     assert text.count("Read it") == found
+
+
+def test_a_lead_says_what_the_website_signed(staff: Client, lead: Lead) -> None:
+    Visitor.objects.filter(pk=lead.conversation.visitor_id).update(
+        external_id="<b>7", name="Ada & Co", email=lead.email, verified=timezone.now()
+    )
+    for text in (page(staff, "chat_lead_change", lead.pk), page(staff, "chat_lead_changelist")):
+        assert "signed by the website" in text
+    shown = page(staff, "chat_lead_change", lead.pk)
+    assert "Ada &amp; Co" in shown
+    assert "&lt;b&gt;7" in shown
+    # Another address than the signed one stands there without the mark.
+    Lead.objects.filter(pk=lead.pk).update(email="eve@visitor.example")
+    assert "signed by the website" not in page(staff, "chat_lead_changelist")
 
 
 # --- Personas -----------------------------------------------------------------------------------
@@ -176,6 +194,8 @@ def site_form(site: Site, **changes: Any) -> dict[str, Any]:
         "greeting": "Hi",
         "suggestions": "",
         "accent": "#0f766e",
+        "side": "",
+        "scheme": "",
         "language": "en",
         "staff_emails": "",
         "idle_days": 30,
@@ -207,6 +227,82 @@ def test_a_site_is_edited_in_words(root: Client, site: Site) -> None:
     assert site.staff_emails.splitlines() == ["a@acme.example", "b@acme.example"]
 
 
+def test_how_a_site_looks_is_edited_in_words(root: Client, site: Site) -> None:
+    look = {"accent": "#7C3AED", "side": "left", "radius": "0", "scheme": "dark"}
+    words = {"text_title": "Ask Acme", "text_hint": "  "}
+    assert save_site(root, site, **look, **words, avatar="www.acme.example/a.png") == 302
+    assert looks.theme(site) == {"accent": "#7c3aed", "side": "left", "radius": 0, "scheme": "dark"}
+    assert site.texts == {"title": "Ask Acme"}
+    assert looks.agent(site, site.persona.published)["avatar"] == "https://www.acme.example/a.png"
+    shown = page(root, "chat_site_change", site.pk)
+    assert 'value="Ask Acme"' in shown
+    assert '<option value="left" selected>' in shown
+    # Emptied again, and in the widget's own colour, nothing of it is kept.
+    assert save_site(root, site, accent=looks.ACCENT.upper()) == 302
+    assert (site.theme, site.texts, site.avatar) == ({}, {}, "")
+
+
+def test_a_site_greets_by_itself_by_rules(root: Client, site: Site) -> None:
+    rules = {
+        "greets_on": "on",
+        "greets_after": "0",
+        "greets_scroll": "40",
+        "greets_exit": "on",
+        "greets_pages": "/pricing\r\n\r\n /products/* ",
+        "greets_daily": "on",
+    }
+    assert save_site(root, site, **rules) == 302
+    assert looks.greeting(site, site.persona.published) == {
+        "text": "Hi",
+        "agent": {"name": "Robin", "avatar": ""},
+        "after": 0,
+        "scroll": 40,
+        "pages": ["/pricing", "/products/*"],
+        "exit": True,
+        "daily": True,
+    }
+    assert save_site(root, site, **{**rules, "greets_on": ""}) == 302
+    assert looks.greeting(site, site.persona.published) is None
+    assert site.greets["scroll"] == 40  # so that it can be switched on again
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        ({"greets_text": "Hello"}, "Say when"),
+        ({"greets_after": "5", "greeting": ""}, "Write what it says"),
+    ],
+)
+def test_a_greeting_without_time_or_words_is_refused_in_words(
+    root: Client, site: Site, rules: dict[str, str], sentence: str
+) -> None:
+    path = reverse("admin:chat_site_change", args=[site.pk])
+    answer = root.post(path, site_form(site, greets_on="on", **rules))
+    assert sentence in answer.content.decode()
+
+
+def test_the_identity_key_is_for_those_who_may_change_a_site(
+    root: Client, staff: Client, site: Site
+) -> None:
+    assert site.identity_key in page(root, "chat_site_change", site.pk)
+    assert site.identity_key not in page(staff, "chat_site_change", site.pk)
+    path = reverse("admin:chat_site_identity_key", args=[site.pk])
+    assert staff.post(path).status_code == 403
+    assert root.get(path).status_code == 405
+    old = site.identity_key
+    answer = root.post(path, follow=True).content.decode()
+    site.refresh_from_db()
+    assert site.identity_key != old
+    assert len(site.identity_key) == 64
+    assert site.identity_key in answer
+    assert "a new identity key" in answer
+    assert not LogEntry.objects.filter(change_message__contains=site.identity_key[:8]).exists()
+
+
+def test_two_sites_have_keys_of_their_own(site: Site) -> None:
+    assert make_site("other").identity_key != site.identity_key
+
+
 def test_a_site_shows_its_lists_one_a_line(root: Client, site: Site) -> None:
     Site.objects.update(suggestions=["What does it cost?", "Do you deliver?"])
     text = page(root, "chat_site_change", site.pk)
@@ -226,6 +322,23 @@ def test_a_site_shows_its_lists_one_a_line(root: Client, site: Site) -> None:
         ("accent", "red; background: url(//evil.example)"),
         ("staff_emails", "nobody"),
         ("key", "Two words"),
+        ("side", "top"),
+        ("radius", "29"),
+        ("radius", "-1"),
+        ("scheme", "sepia"),
+        ("avatar", "javascript:alert(1)"),
+        ("avatar", "ftp://acme.example/a.png"),
+        ("text_title", "x" * 61),
+        ("greets_text", "x" * 301),
+        ("greets_after", "soon"),
+        ("greets_after", "3601"),
+        ("greets_scroll", "0"),
+        ("greets_scroll", "101"),
+        ("greets_pages", "pricing"),
+        ("greets_pages", "https://acme.example/pricing"),
+        ("greets_pages", "/a b"),
+        ("greets_pages", "/" + "x" * 200),
+        ("greets_pages", "\n".join(["/a"] * 21)),
     ],
 )
 def test_a_site_refuses(root: Client, site: Site, field: str, value: str) -> None:

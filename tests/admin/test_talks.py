@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat.admin.transcript import NEWEST
-from chat.models import Conversation, Lead, Message, PersonaVersion, Site
+from chat.models import Conversation, Lead, Message, PersonaVersion, Site, Visitor
 from tests.admin.desk import ESCAPED, HOSTILE, page, queries, reply, talk, transcript
 from tests.base import make_site
 
@@ -304,3 +304,27 @@ def test_sales_staff_close_what_is_settled_and_nobody_waits_any_more(
     row.refresh_from_db()
     assert (row.state, row.waiting_since) == (Conversation.State.CLOSED, None)
     assert "Close conversation" not in transcript(staff, row)
+
+
+def test_a_word_why_is_shown_escaped_beside_the_thumb(staff: Client, site: Site) -> None:
+    row = talk(site, "Hello")
+    reply(row, feedback=-1, feedback_comment=HOSTILE)
+    text = transcript(staff, row)
+    assert "found unhelpful" in text
+    assert ESCAPED in text
+    assert HOSTILE not in text
+
+
+def test_who_is_signed_in_is_named_and_found(staff: Client, site: Site) -> None:
+    row = talk(site, "Hello")
+    assert "signed by the website" not in transcript(staff, row)
+    Visitor.objects.filter(pk=row.visitor_id).update(
+        external_id="K-7", name=HOSTILE[:120], email="ada@visitor.example", verified=timezone.now()
+    )
+    text = transcript(staff, row)
+    assert "signed by the website" in text
+    assert ESCAPED[:40] in text
+    assert HOSTILE[:40] not in text
+    for words, found in (("ada@visitor", True), ("K-7", True), ("eve@visitor", False)):
+        shown = page(staff, "chat_conversation_changelist", q=words)
+        assert (str(row.pk) in shown) is found

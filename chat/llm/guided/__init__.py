@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from chat.llm import Done, Event, Found, Prompt, Search, Text, Tool
+from chat.llm import Done, Event, Found, Offered, Prompt, Search, Text, Tool
 from chat.llm.guided.seller import Reply, Scene
 
 __all__ = ["Guided"]
@@ -32,6 +32,8 @@ class Guided:
             yield cited
         async for piece in self._spoken(reply):
             yield piece
+        if reply.offers:
+            yield Offered(reply.offers)
         for call in reply.calls:
             yield call
         yield Done("tool_calls" if reply.calls else "stop")

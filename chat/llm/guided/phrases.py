@@ -118,6 +118,13 @@ PHRASES: dict[str, tuple[str, ...]] = {
         ),
         gettext_noop("That is one for our team. Shall I call somebody into this chat?"),
     ),
+    "unknown_signed": (
+        gettext_noop(
+            "I don't know that for certain, and I won't guess. Shall I call a person into this "
+            "chat for you?"
+        ),
+        gettext_noop("I have nothing reliable on that. Shall one of our team answer it here?"),
+    ),
     "person": (
         gettext_noop("Of course, I'm calling a person in for you."),
         gettext_noop("Gladly. I'm asking our team to take over here."),
@@ -205,6 +212,10 @@ PHRASES: dict[str, tuple[str, ...]] = {
         gettext_noop("What is the best e-mail address or phone number for you?"),
         gettext_noop("How can we reach you, by e-mail or by phone?"),
     ),
+    "ask_signed": (
+        gettext_noop("Shall our team get in touch with you at {email}?"),
+        gettext_noop("May our team write to you at {email}?"),
+    ),
     "ask_phone": (
         gettext_noop("Which phone number should our team call?"),
         gettext_noop("On which number can our team call you?"),
@@ -230,6 +241,24 @@ PHRASES: dict[str, tuple[str, ...]] = {
     ),
     "done": (gettext_noop("That is done."), gettext_noop("Done, thank you.")),
 }
+_YES, _NO = gettext_noop("Yes, please"), gettext_noop("No, thank you")
+_PERSON = gettext_noop("I'd like to talk to a person")
+_CALLBACK = gettext_noop("I'd like a call back")
+# What may be answered to a question of ours, as buttons; each is understood when it comes back.
+REPLIES: dict[str, tuple[str, ...]] = {
+    "offer_related": (_YES, _NO),
+    "ask_contact": (_YES, _NO),
+    "ask_signed": (_YES, _NO),
+    "unknown": (_PERSON, _CALLBACK),
+    "unknown_known": (_PERSON, _NO),
+    "unknown_signed": (_PERSON, _NO),
+    "ask_whom": (gettext_noop("For myself"), gettext_noop("For a company")),
+    "ask_when": (
+        gettext_noop("As soon as possible"),
+        gettext_noop("Within the next weeks"),
+        gettext_noop("I'm in no hurry"),
+    ),
+}
 # Those that want an answer from the visitor.
 ASKS = tuple(key for key in PHRASES if key.startswith(("ask_", "offer_", "unknown", "no_person")))
 
@@ -239,6 +268,13 @@ def variants(key: str, language: str) -> tuple[str, ...]:
     """The ways to say `key` in one of `LANGUAGES`, their placeholders still open."""
     with translation.override(language):
         return tuple(gettext(phrase) for phrase in PHRASES[key])
+
+
+@cache
+def replies(key: str, language: str) -> tuple[str, ...]:
+    """The answers to offer to the question `key`; none where it is an open one."""
+    with translation.override(language):
+        return tuple(gettext(answer) for answer in REPLIES.get(key, ()))
 
 
 @cache

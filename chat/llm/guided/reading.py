@@ -100,6 +100,11 @@ def _small_talk(text: str) -> Kind | None:
     return kinds[0]
 
 
+def agrees(line: str) -> bool:
+    """Whether a line says yes, perhaps with more after it: "Yes, and how much is it?" """
+    return kind_of(re.split(r"[,.;!\n]", line.strip(), maxsplit=1)[0]) is Kind.YES
+
+
 def without_greeting(line: str) -> str:
     """A line less the greeting that it begins with."""
     words = line.split()

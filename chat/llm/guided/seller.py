@@ -1,20 +1,21 @@
 """Decides what the guided seller says: pure, from the conversation and what a search found."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
-from chat.llm import ChatMessage, Cited, Found, Prompt, ToolCall
+from chat.llm import Cited, Found, ToolCall
 from chat.llm.guided import phrases, reading
 from chat.llm.guided.contacts import contacts, without
 from chat.llm.guided.excerpts import cut, joined, sentences, shortened, sums
+from chat.llm.guided.heard import Heard
 from chat.llm.guided.vocabulary import Kind
 
 _NEAR = 0.1  # of score: what is as good an answer as the best
 _NEAR_OWN = 0.25  # what the visitor's own language may cost
 _NOTE = 300
-_NAMELESS = "Sales assistant"  # where no persona has been published
+_TITLE = 60  # characters of a title that fits on a button
 # What is asked after an answer, in this order; after each only if nothing told it already.
 _QUALIFYING = ("ask_need", "ask_whom", "ask_contact", "ask_when")
 _NEED_ASKS = {"ask_need", "ask_whom", "ask_when"}
@@ -28,138 +29,11 @@ class Reply:
     text: str
     cited: tuple[Cited, ...] = ()
     calls: tuple[ToolCall, ...] = ()
+    offers: tuple[str, ...] = ()  # answers to the question it ends with
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A conversation as the guided seller sees it at the visitor's newest words."""
-
-    question: str
-    language: str
-    agent: str
-    company: str
-    own: Sequence[str]  # the agent's lines so far, oldest first
-    earlier: Sequence[tuple[str, str]]  # the visitor's, each after the line of ours before it
-    known: Mapping[str, str]
-    tools: Collection[str]
-    _spoken: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, prompt: Prompt, tools: Collection[str]) -> "Scene":
-        own = [_words(m) for m in prompt.messages if m["role"] == "assistant"]
-        earlier: list[tuple[str, str]] = []
-        before = ""
-        for message in prompt.messages:
-            if message["role"] == "assistant":
-                before = _words(message) or before
-            elif message["role"] == "user":
-                earlier.append((_words(message).strip(), before))
-        question = prompt.question.strip() or (earlier[-1][0] if earlier else "")
-        newest = question  # perhaps several messages, all of them at the end of `earlier`
-        while earlier and earlier[-1][0] and newest.endswith(earlier[-1][0]):
-            newest = newest.removesuffix(earlier.pop()[0]).rstrip()
-        return cls(
-            question=question,
-            language=reading.language_of([*(e[0] for e in earlier), question], prompt.language),
-            agent=prompt.agent or _NAMELESS,
-            company=prompt.company,
-            own=[line for line in own if line],
-            earlier=earlier,
-            known=prompt.known,
-            tools=tools,
-        )
-
-    @cached_property
-    def visitors(self) -> list[str]:
-        """The visitor's lines without the newest."""
-        return [line for line, _before in self.earlier]
-
-    # --- What the visitor said ------------------------------------------------------------------
-
-    @cached_property
-    def asked(self) -> str:
-        """The key of the question that our last line asked, or nothing."""
-        return phrases.last_ask(self.own[-1]) if self.own else ""
-
-    @cached_property
-    def given(self) -> dict[str, str]:
-        """The contact details in the newest words."""
-        return contacts(self.question, self.asked)
-
-    @cached_property
-    def words(self) -> str:
-        """The newest words less contact details and greeting."""
-        return reading.without_greeting(without(self.question, self.given))
-
-    @cached_property
-    def kind(self) -> Kind:
-        kind = reading.kind_of(self.words if self.given else self.question)
-        if self._person_called and (
-            kind in {Kind.GREETING, Kind.UNCLEAR} or reading.is_impatient(self.question)
-        ):
-            return Kind.WAITING
-        if kind is Kind.QUESTION and reading.kind_of(self.words) is Kind.REMARK:
-            return Kind.REMARK  # after a greeting
-        if self.given and kind not in {Kind.PERSON, Kind.CALLBACK} and not self._asks_besides:
-            return Kind.FINE
-        if kind is Kind.YES and self.asked == "offer_related":
-            return Kind.QUESTION
-        if kind is Kind.YES and (self.asked.startswith("unknown") or self._offered_person):
-            return Kind.PERSON
-        return kind
-
-    @property
-    def _person_called(self) -> bool:
-        return any(phrases.says(key, line) for key in ("person", "waiting") for line in self.own)
-
-    @cached_property
-    def _wants_call(self) -> bool:
-        """Whether a call back is wished for, now or in an earlier line."""
-        return self.kind is Kind.CALLBACK or bool(self._call_wish)
-
-    @cached_property
-    def _call_wish(self) -> str:
-        """The earlier line that wished for a call, or nothing."""
-        lines = reversed(self.visitors)
-        return next((line for line in lines if reading.kind_of(line) is Kind.CALLBACK), "")
-
-    @property
-    def _offered_person(self) -> bool:
-        line = self.own[-1] if self.own else ""
-        return not self.asked and (phrases.says("insult", line) or phrases.says("who", line))
-
-    @cached_property
-    def _asks_besides(self) -> bool:
-        words = len(self.words.split())
-        return words > 4 or (words > 1 and reading.is_asking(self.words))
-
-    @cached_property
-    def _fields(self) -> dict[str, str]:
-        return {**self._told_before, **self.known, **self.given}
-
-    @property
-    def reachable(self) -> bool:
-        return bool(self._fields.get("email") or self._fields.get("phone"))
-
-    @cached_property
-    def _told_before(self) -> dict[str, str]:
-        fields: dict[str, str] = {}
-        for line, before in self.earlier:
-            fields.update(contacts(line, phrases.last_ask(before)))
-        return fields
-
-    @property
-    def named(self) -> bool:
-        return bool(self._fields.get("name"))
-
-    @cached_property
-    def repeats(self) -> bool:
-        """Whether the visitor has asked just this before."""
-        same = reading.telling(self.words) or reading.folded(self.words)
-        return any(
-            same == (reading.telling(line) or reading.folded(line))
-            for line in map(reading.without_greeting, self.visitors)
-        )
+class Scene(Heard):
+    """What the guided seller does about what it heard."""
 
     # --- What to look for -----------------------------------------------------------------------
 
@@ -237,7 +111,8 @@ class Scene:
         else:
             text, cited = self._talk(), None
         source = (Cited(cited.title, cited.link),) if cited else ()
-        return Reply(self._unlike_before(text), source, calls)
+        text = self._unlike_before(text)
+        return Reply(text, source, calls, self._offers(text, cited, sure))
 
     def after_tools(self) -> Reply:
         """Ends a reply whose tools have run; says something only if nothing was said yet."""
@@ -254,7 +129,7 @@ class Scene:
             opening = self._say("noted")
             return joined(opening, self._next_step(sure) or self._say("anything_else")), None
         if entry is None:
-            return self._say("unknown_known" if self.reachable else "unknown"), None
+            return self._unknown(), None
         untold = self._untold(entry)
         if not untold and not self.repeats and not self._price_again(entry):
             return self._recalled(entry), entry
@@ -268,6 +143,11 @@ class Scene:
         text = f"{opening} {untold}".strip()
         step = self._next_step(sure, after=entry)
         return (f"{text}\n\n{step}" if step else text), entry
+
+    def _unknown(self) -> str:
+        if self.reachable:
+            return self._say("unknown_known")
+        return self._say("unknown_signed" if self.wrote_from else "unknown")
 
     def _choose(self, sure: Sequence[Found]) -> Found | None:
         """The entry to answer from: the best, or the best untold one where it was told before."""
@@ -321,7 +201,7 @@ class Scene:
         name = self.given.get("name", "")
         opening = self._say("nice_to_meet", name=name) if name else ""
         if not self.reachable:
-            return joined(opening, self._say("ask_reach"))
+            return joined(opening, self._say("ask_phone" if self.wrote_from else "ask_reach"))
         heard = self._say("callback_saved")
         return joined(opening, heard, self._next_step() or self._say("anything_else"))
 
@@ -376,8 +256,10 @@ class Scene:
         if self.reachable and not self.named and not self._has_asked("ask_name"):
             return self._say("ask_name")
         for ask in self._order_of_asks():
+            if ask == "ask_contact" and self.wrote_from:
+                ask = "ask_signed"
             if not self._has_asked(ask) and not reading.told(ask, [*self.visitors, self.question]):
-                return self._say(ask)
+                return self._say(ask, email=self.wrote_from)
         related = next(
             (
                 entry
@@ -419,6 +301,24 @@ class Scene:
     def _has_asked(self, key: str) -> bool:
         return any(phrases.says(key, line) for line in self.own)
 
+    def _offers(self, text: str, cited: Found | None, sure: Sequence[Found]) -> tuple[str, ...]:
+        """Answers to the question that `text` ends with; other titles beside the offered one."""
+        asked = phrases.last_ask(text)
+        answers = phrases.replies(asked, self.language)
+        if asked != "offer_related":
+            return answers
+        offered = phrases.filled(asked, "title", text)
+        others = [
+            entry.title
+            for entry in sure
+            if entry is not cited
+            and entry.title != offered
+            and len(entry.title) <= _TITLE
+            and self._speaks(entry)
+            and self._untold(entry)
+        ]
+        return (answers[0], *others[:2], *answers[1:])
+
     # --- Which tools ----------------------------------------------------------------------------
 
     def _calls(self, *, adds: bool) -> tuple[ToolCall, ...]:
@@ -445,6 +345,8 @@ class Scene:
         wish = self.question if self.kind is Kind.CALLBACK else self._call_wish
         if wish and wish not in self.known.get("note", ""):
             note = "\n".join(filter(None, (note, cut(wish, _NOTE))))
+        if self.signed.get("name") and not self._fields.get("name"):
+            new["name"] = self.signed["name"]
         return {**new, "note": note} if note else new
 
     def _need(self) -> str:
@@ -490,8 +392,3 @@ class Scene:
                 if ending not in text and other not in self.own:
                     return other
         return text
-
-
-def _words(message: ChatMessage) -> str:
-    content = message.get("content")
-    return content if isinstance(content, str) else ""

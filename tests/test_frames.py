@@ -1,0 +1,186 @@
+"""A whole conversation without a WebSocket: frames up by requests, down by one long answer."""
+
+import asyncio
+import json
+import uuid
+from typing import Any, Self
+
+import aiohttp
+import pytest
+
+from tests.client import Client, Frame, get, post
+from tests.servers import Server
+
+WORDS = " ".join(f"w{n}" for n in range(1, 31))
+
+
+class Line(Client):
+    """A `Client` whose frames go over HTTP."""
+
+    @classmethod
+    async def open(
+        cls, server: Server, site: str = "demo", token: str | None = None, **at: Any
+    ) -> Self:  # type: ignore[override]
+        body = {"site": site, **({"token": token} if token else {})}
+        status, init, _ = await post(server, "/api/chat/init", body)
+        assert status == 200
+        session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        answer = await session.get(
+            f"{server.url}/api/chat/events",
+            params={"rev": str(at.get("rev", 0))},
+            headers={"Authorization": f"Bearer {init['token']}"},
+        )
+        assert answer.status == 200, await answer.text()
+        line = cls(server, init, answer)  # type: ignore[arg-type]
+        line.session, line.answer = session, answer
+        await line.until("status")
+        return line
+
+    async def _read(self) -> None:
+        named = ""
+        async for raw in self._socket.content:  # type: ignore[attr-defined]
+            text = raw.decode().rstrip("\n")
+            name, _, value = text.partition(": ")
+            if name == "event":
+                named = value
+            elif name == "data" and named == "close":
+                data = json.loads(value)
+                self.close_code, self.close_reason = data["code"], data["reason"]
+            elif name == "data":
+                self.frames.append(json.loads(value))
+            self._news.set()
+
+    async def send(self, frame: Any) -> None:
+        self.answers = await self.post([frame])
+
+    async def post(self, frames: list[Any]) -> list[Frame]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        status, body, _ = await post(self.server, "/api/chat/frames", {"frames": frames}, headers)
+        assert status == 200, body
+        return list(body["frames"])
+
+    async def close(self) -> None:
+        self._reader.cancel()
+        self.answer.close()
+        await self.session.close()
+
+
+@pytest.fixture
+async def line(sqlite_server):
+    async with await Line.open(sqlite_server) as opened:
+        yield opened
+
+
+async def test_the_answer_may_not_be_buffered_or_kept(line):
+    headers = line.answer.headers
+    assert headers["Content-Type"] == "text/event-stream"
+    assert headers["Cache-Control"] == "no-store, no-transform"
+    assert headers["X-Accel-Buffering"] == "no"
+
+
+async def test_a_reply_streams_in_the_order_of_the_socket(line):
+    client_id = await line.say("/words 30 10")
+    reply = await line.reply()
+    assert (reply["text"], reply["state"]) == (WORDS, "complete")
+    kinds = [frame["type"] for frame in line.frames]
+    assert kinds.count("delta") > 3
+    own = next(f for f in line.frames if f["type"] == "message" and f["message"].get("client_id"))
+    assert own["message"]["client_id"] == client_id
+    assert line.answers == []  # what everybody sees comes by the other line
+    revs = [frame["message"]["rev"] for frame in line.frames if frame["type"] == "message"]
+    assert revs == list(range(1, len(revs) + 1))
+
+
+async def test_what_a_frame_asks_for_comes_with_its_request(line):
+    await line.say("/say hello")
+    await line.reply()
+    status, broken, missing = await line.post(
+        [
+            {"type": "status", "rev": 0},
+            {"type": "nothing"},
+            {"type": "stop", "message": str(uuid.uuid4())},
+        ]
+    )
+    assert status["type"] == "status"
+    assert [message["seq"] for message in status["messages"]] == [1, 2, 3]
+    assert broken["code"] == "bad_frame"
+    assert missing["code"] == "not_found"
+
+
+async def test_sent_twice_it_is_stored_once(line):
+    client_id = await line.say("/say once")
+    await line.reply()
+    await line.say("/say once", client_id)
+    assert line.answers[0]["message"]["client_id"] == client_id
+    _, body, _ = await get(line.server, "/api/chat/messages", line.token)
+    assert len(body["messages"]) == 3
+
+
+async def test_stop_and_a_socket_in_another_tab(line):
+    async with await Client.open(line.server, token=line.token) as socket:
+        await line.say("/words 200 20")
+        begun = await line.until("delta")
+        await socket.until("delta")
+        await line.send({"type": "stop", "message": begun["message"]})
+        assert (await line.reply())["state"] == (await socket.reply())["state"] == "interrupted"
+
+
+async def test_who_has_no_sound_token_hears_nothing(sqlite_server):
+    for path in ("/api/chat/events", "/api/chat/events?rev=0"):
+        assert (await get(sqlite_server, path))[0] == 401
+        assert (await get(sqlite_server, path, "nonsense"))[0] == 401
+    assert (await post(sqlite_server, "/api/chat/frames", {"frames": []}))[0] == 401
+
+
+@pytest.mark.parametrize("rev", ["-1", "x", "1e3", "9" * 30, "²"])
+async def test_a_place_that_is_none_is_refused(sqlite_server, line, rev):
+    status, body, _ = await get(sqlite_server, f"/api/chat/events?rev={rev}", line.token)
+    assert (status, body["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("frames", [None, [], {}, "x", [{}] * 21])
+async def test_frames_that_are_none_are_refused(line, frames):
+    headers = {"Authorization": f"Bearer {line.token}"}
+    status, body, _ = await post(line.server, "/api/chat/frames", {"frames": frames}, headers)
+    assert (status, body["error"]["code"]) == (400, "bad_request")
+
+
+async def test_line_and_requests_may_reach_different_processes(postgres_pair):
+    one, other = postgres_pair.servers
+    async with await Line.open(one) as line:
+        line.server = other
+        await line.say("/words 30 20")
+        reply = await line.reply()
+        assert reply["text"] == WORDS
+        assert sum(frame["type"] == "delta" for frame in line.frames) > 2
+
+
+async def test_a_process_that_ends_says_so_and_waits_for_no_line(stack):
+    server = stack(fast=True).server
+    line = await Line.open(server)
+    await line.say("/words 200 20")
+    await line.until("delta")
+    started = asyncio.get_running_loop().time()
+    await asyncio.to_thread(server.stop)
+    assert asyncio.get_running_loop().time() - started < 5
+    assert line.close_code == 1012
+    assert [f["state"] for f in line.frames if f["type"] == "status"][-1] == "closing"
+    await line.close()
+
+
+async def test_lines_that_are_gone_are_not_counted(stack):
+    server = stack(env={"CHAT_SOCKETS_PER_ADDRESS": "2", "CHAT_RATES": "on"}).server
+    for _ in range(5):
+        line = await Line.open(server)
+        await line.close()
+        await asyncio.sleep(0.2)
+    one, two = await Line.open(server), await Line.open(server)
+    third = await post(server, "/api/chat/init", {"site": "demo"})
+    headers = {"Authorization": f"Bearer {third[1]['token']}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.url}/api/chat/events", headers=headers) as answer,
+    ):
+        assert '"code": 4429' in await answer.text()
+    await one.close()
+    await two.close()
