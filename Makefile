@@ -1,7 +1,9 @@
-# `make run` and `make test` need nothing before them but Python 3.11 or newer.
+# `make run` and `make test` need nothing before them but Python 3.11 or newer. Node checks the widget's
+# JavaScript (tests/widget); neither the product nor `make run` has a use for it.
 
 PORT ?= 8000
 BIN := .venv/bin
+NODE_MODULES := tests/widget/node_modules/.package-lock.json
 export PORT
 
 # The first Python that is new enough. A version manager's shim may be there and still not run.
@@ -16,15 +18,16 @@ define find_python
 	exit 1
 endef
 
-.PHONY: help install install-dev run tools test lint format lock messages clean
+.PHONY: help install install-dev run tools node test lint format lock messages pictures clean
 
 help:
 	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
 	@echo "make test    runs all tests, and says what it lacks"
-	@echo "make lint    formatting, types, migrations, translations"
+	@echo "make lint    formatting, types (Python's and JavaScript's), migrations, translations"
 	@echo "make format  formats the code"
 	@echo "make lock    makes both requirements files again from pyproject.toml"
 	@echo "make messages  collects texts to translate and compiles the translations (needs gettext)"
+	@echo "make pictures  makes the pictures of the README and the landing page again (needs Chromium)"
 	@echo "make clean   removes what was made, but no database and no .env"
 
 install:
@@ -37,19 +40,28 @@ run:
 	$(call find_python,--serve requirements.txt)
 
 tools: install-dev
-	@$(BIN)/python scripts/tools.py chromium postgresql redis-server gettext
+	@$(BIN)/python scripts/tools.py chromium postgresql redis-server gettext nodejs npm
+
+node: install-dev
+	@$(BIN)/python scripts/tools.py nodejs npm
+
+# As pinned, and nothing it brings along is run.
+$(NODE_MODULES): tests/widget/package-lock.json | node
+	npm --prefix tests/widget ci --ignore-scripts --no-audit --no-fund
 
 # Two calls: playwright's event loop and that of the other tests do not share a process.
-test: install-dev
-	@$(BIN)/python scripts/tools.py chromium postgresql redis-server
+test: install-dev $(NODE_MODULES)
+	@$(BIN)/python scripts/tools.py chromium postgresql redis-server nodejs
+	node --test --test-reporter=spec tests/widget/*.test.js
 	$(BIN)/python -m pytest tests --ignore tests/browser $(ARGS)
 	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(ARGS)
 
-lint: install-dev
+lint: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py gettext
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+	tests/widget/node_modules/.bin/tsc --project .
 	$(BIN)/python manage.py check
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python scripts/translations.py
@@ -63,6 +75,10 @@ messages: install-dev
 	$(BIN)/python manage.py makemessages --all --no-obsolete --ignore '.venv' --ignore tests
 	$(BIN)/python manage.py compilemessages --ignore '.venv'
 
+pictures: install-dev
+	@$(BIN)/python scripts/tools.py chromium
+	$(BIN)/python scripts/pictures.py
+
 UV = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--fork-strategy fewest --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
@@ -72,4 +88,4 @@ lock: install-dev
 	$(UV) --extra dev --output-file requirements-dev.txt
 
 clean:
-	rm -rf .venv staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+	rm -rf .venv staticfiles tests/widget/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results

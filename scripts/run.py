@@ -88,6 +88,7 @@ def main() -> int:
     here = f"http://localhost:{PORT}"
     print(
         f"\n  The page with the chat   {here}/\n"
+        f"  On a company's website   {here}/demo\n"
         f"  The chat alone           {here}/chat/demo\n"
         f"  For staff                {here}/admin/  ({login})\n\n"
         "Serving; Ctrl-C ends it.\n",

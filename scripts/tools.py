@@ -34,12 +34,27 @@ def postgresql() -> str | None:
     return os.environ.get("TEST_POSTGRES_URL") or own
 
 
+def node() -> str | None:
+    """Node.js with a test runner: 18 or newer."""
+    found = _which("node", "nodejs")
+    if not found:
+        return None
+    done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    major = done.stdout.strip().lstrip("v").split(".")[0]
+    return found if major.isdigit() and int(major) >= 18 else None
+
+
 # By the name of the Debian package, with what it is needed for.
 TOOLS: dict[str, tuple[Callable[[], str | None], str]] = {
     "chromium": (chromium, "the browser tests (or name one by CHROMIUM=/path)"),
     "postgresql": (postgresql, "the tests on PostgreSQL (or name a server by TEST_POSTGRES_URL)"),
     "redis-server": (lambda: _which("redis-server"), "the tests with two processes"),
     "gettext": (lambda: _which("msgfmt"), "checking the translations"),
+    "nodejs": (
+        node,
+        "the tests of the widget (Node 18 or newer; the product needs none)",
+    ),
+    "npm": (lambda: _which("npm"), "checking the types of the widget"),
 }
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from urllib.request import Request
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
+from chat import demo
+from salesagent.static import joined_modules
 from tests.base import make_site
 from tests.servers import DIRECT, ROOT, Server
 
@@ -41,12 +44,14 @@ def test_the_loader_may_be_used_by_any_page(sqlite_server: Server) -> None:
     assert headers["cache-control"] == "public, max-age=300, stale-while-revalidate=86400"
 
 
+@pytest.mark.django_db
 def test_the_loader_is_the_same_for_every_host(client: Client) -> None:
     one = client.get("/widget.js", headers={"host": "one.example"})
     other = client.get("/widget.js?site=other", headers={"host": "other.example"})
     assert (one.content, one["ETag"]) == (other.content, other["ETag"])
 
 
+@pytest.mark.django_db
 def test_an_unchanged_loader_is_not_sent_again(client: Client) -> None:
     etag = client.get("/widget.js")["ETag"]
     assert client.get("/widget.js", headers={"if-none-match": etag}).status_code == 304
@@ -59,18 +64,45 @@ def test_the_loader_names_no_host(sqlite_server: Server) -> None:
 def test_every_part_is_there_for_ever(sqlite_server: Server) -> None:
     for path in parts(sqlite_server):
         headers, body = fetch(sqlite_server, path)
-        assert re.search(r"\.[0-9a-f]{12}\.(js|css)$", path), path
+        assert re.search(r"\.[0-9a-f]{8}\.(js|css)$", path), path
         assert "immutable" in headers["cache-control"], path
         assert headers["access-control-allow-origin"] == "*", path
         assert body, path
 
 
-def test_modules_import_only_what_the_loader_names(sqlite_server: Server) -> None:
-    named = parts(sqlite_server)
-    for path in named:
-        source = fetch(sqlite_server, path)[1].decode()
-        for name in re.findall(r'^import .* from "\./(.+)";$', source, re.MULTILINE):
-            assert f"/static/widget/{name}" in named, (path, name)
+def test_all_modules_travel_as_one(sqlite_server: Server) -> None:
+    script, style = parts(sqlite_server)
+    assert script.endswith(".js")
+    assert style.endswith(".css")
+    source = fetch(sqlite_server, script)[1].decode()
+    assert "/extras." in source
+    assert not re.search(r'\b(import|export) ?\{|\bfrom ?"', source)
+    everything = source + fetch(sqlite_server, extras(source))[1].decode()
+    for path in (STATIC / "widget").glob("*.js"):
+        for name in re.findall(r"^export (?:async )?\w+ (\w+)", path.read_text(), re.MULTILINE):
+            assert re.search(rf"\b{name}\b", everything) or path.stem in ("loader", "frame"), name
+
+
+def extras(source: str) -> str:
+    """The address of what few visitors need."""
+    found = re.search(r'import\("\./(extras\.\w+\.js)"\)', source)
+    assert found
+    return f"/static/widget/{found[1]}"
+
+
+def test_modules_that_share_a_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.js").write_text('import { other } from "./two.js";\nconst SLOW = other;\n')
+    (tmp_path / "two.js").write_text("export const other = 1;\nconst SLOW = 2;\n")
+    with pytest.raises(ImproperlyConfigured, match="SLOW"):
+        joined_modules(tmp_path / "one.js")
+
+
+def test_a_module_comes_after_what_it_imports(tmp_path: Path) -> None:
+    needs = 'import { b } from "./b.js";\nimport { c } from "./c.js";\n'
+    (tmp_path / "a.js").write_text(needs + "b(c);\n")
+    (tmp_path / "b.js").write_text('import { c } from "./c.js";\nexport function b() {\n}\n')
+    (tmp_path / "c.js").write_text("export const c = 1;\n")
+    assert joined_modules(tmp_path / "a.js") == "const c = 1;\nfunction b() {\n}\nb(c);\n"
 
 
 def test_every_import_stands_on_one_line() -> None:
@@ -88,14 +120,14 @@ def test_the_widget_is_small_in_every_language(sqlite_server: Server) -> None:
 
 def language_files(server: Server) -> list[str]:
     """The addresses of the language files, as the widget asks for them."""
-    chooser = next(path for path in parts(server) if "/widget/strings." in path)
-    names = re.findall(r'import\("\./(.+?)"\)', fetch(server, chooser)[1].decode())
+    script = parts(server)[0]
+    names = re.findall(r'import\("\./(strings/.+?)"\)', fetch(server, script)[1].decode())
     return [f"/static/widget/{name}" for name in names]
 
 
 def test_every_language_is_there_for_ever(sqlite_server: Server) -> None:
     files = language_files(sqlite_server)
-    assert [re.sub(r"\.[0-9a-f]{12}\.js$", "", path)[-2:] for path in files] == LANGUAGES
+    assert sorted(re.sub(r"\.[0-9a-f]{8}\.js$", "", path)[-2:] for path in files) == LANGUAGES
     for path in files:
         assert "immutable" in fetch(sqlite_server, path)[0]["cache-control"], path
 
@@ -138,14 +170,29 @@ def test_a_language_has_all_words_and_no_other(language: str) -> None:
 def test_a_language_has_the_same_gaps_to_fill(language: str) -> None:
     english = strings("en")
     for name, text in strings(language).items():
-        assert re.findall(r"\{.*?\}", text) == re.findall(r"\{.*?\}", english[name]), name
+        assert {*re.findall(r"\{.*?\}", text)} == {*re.findall(r"\{.*?\}", english[name])}, name
+
+
+# The kinds of number that each language tells apart, as Intl.PluralRules names them. Nought falls
+# to the last kind; what Romance languages do with millions does too.
+KINDS = {"ar": "one two few many other", "he": "one two other", "pl": "one few many other"}
+KINDS |= dict.fromkeys(("ja", "ko", "zh"), "other")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_counted_has_a_form_for_each_kind_of_number(language: str) -> None:
+    counted = [name for name, text in strings("en").items() if text.startswith("one=")]
+    assert counted == ["sourceCount", "left", "over", "unread"]
+    for name in counted:
+        forms = [form.partition("=")[0] for form in strings(language)[name].split("|")]
+        assert " ".join(forms) == KINDS.get(language, "one other"), name
 
 
 @pytest.mark.parametrize("language", sorted({*LANGUAGES} - {"en"}))
 def test_a_language_is_not_left_in_english(language: str) -> None:
     english = strings("en")
     same = {name for name, text in strings(language).items() if text == english[name]}
-    assert same <= {"conversation", "sources", "suggestions"}, same  # French says it so too
+    assert same <= {"conversation", "sources", "suggestions", "chat", "sourceCount"}, same
 
 
 def test_every_word_is_used() -> None:
@@ -185,7 +232,7 @@ PAGES = ["/", "/chat/demo"]
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_says_what_it_is(sqlite_server: Server, path: str) -> None:
     page = fetch(sqlite_server, path)[1].decode()
-    assert re.search(r'<html lang="en">', page)
+    assert re.search(r'<html lang="en"[ >]', page)
     assert re.search(r"<title>[^<]+</title>", page)
     assert re.search(r'<meta name="description" content="[^"]{15,}">', page)
 
@@ -232,14 +279,33 @@ def test_a_site_that_is_off_has_no_page(client: Client) -> None:
     assert client.get("/chat/closed").status_code == 404
 
 
+@pytest.mark.django_db
+def test_the_demo_s_website_says_what_its_agent_knows(client: Client) -> None:
+    """Each price, and each figure of the bikes, stands in the demo's knowledge too."""
+    assert client.get("/demo").status_code == 404  # where there is no demo
+    demo.plant()
+    page = client.get("/demo").content.decode()
+    known = " ".join(entry["text"] for entry in demo.entries())
+    said = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", page.partition("<main")[2], flags=re.DOTALL)
+    figures = set(re.findall(r"€?\d[\d,]*(?: kg| litres| working| days| km| minutes| test)?", said))
+    assert {"€3,490", "€4,990", "€5,690", "€5,990", "320 litres"} <= figures
+    loose = known + " 320 litres built in Münster since 2014 25 km/h"
+    assert [figure for figure in figures if figure not in loose] == []
+    assert '"/widget.js" data-site="demo"' in page
+
+
 def test_pages_and_widget_share_their_colours() -> None:
-    widget = colours(STATIC / "widget" / "chat-widget.css")
-    assert colours(STATIC / "landing" / "tokens.css").items() <= widget.items()
+    pages = colours(STATIC / "landing" / "tokens.css")
+    del pages["--sales-chat-on-accent"]  # the widget works it out from the accent
+    widget = colours(STATIC / "widget" / "launcher.css", STATIC / "widget" / "chat-widget.css")
+    assert pages.items() <= widget.items()
 
 
-def colours(path: Path) -> dict[str, list[str]]:
+def colours(*paths: Path) -> dict[str, list[str]]:
     """Light and dark value of each token."""
     found: dict[str, list[str]] = {}
-    for name, value in re.findall(r"(--sales-chat-[a-z-]+): ([^;]+);", path.read_text()):
-        found.setdefault(name, []).append(value)
+    text = "".join(path.read_text() for path in paths).partition("@media (prefers-contrast")[0]
+    for name, value in re.findall(r"(--sales-chat-[a-z-]+): ([^;]+);", text):
+        pair = re.fullmatch(r"light-dark\((#\w+), (#\w+)\)", value)
+        found.setdefault(name, []).extend(pair.groups() if pair else [value])
     return found

@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db.models import Model
 
+from chat import looks
+from chat.admin.site_form import SiteForm
 from chat.models import Conversation, Lead, Message, Persona, PersonaVersion, Site, Visitor
 from knowledge.models import Collection, Entry
 
@@ -122,6 +124,32 @@ def test_conversations_follow_the_protocol() -> None:
         assert revs == sorted(set(revs))
         assert talk.rev == revs[-1]
         assert talk.awaiting_since is None
+
+
+def test_what_is_made_up_is_marked_and_shows_what_staff_will_see() -> None:
+    seed()
+    talks = Conversation.objects.all()
+    assert all(talk.example for talk in talks)
+    assert len({talk.created.date() for talk in talks}) == 3
+    assert talks.filter(state="human", messages__role="staff").distinct().count() == 1
+    assert not talks.exclude(waiting_since=None).exists()
+    assert set(Message.objects.values_list("feedback", flat=True)) == {None, 1, -1}
+    assert Message.objects.exclude(feedback_comment="").count() == 2
+    assert Visitor.objects.exclude(external_id="").count() == 1
+
+
+def test_the_demos_look_is_what_the_admin_would_take() -> None:
+    seed()
+    site = Site.objects.get(key="demo")
+    form = SiteForm(instance=site)
+    data = {name: form[name].value() for name in form.fields}
+    lines = {name: "\n".join(v) for name, v in data.items() if isinstance(v, list)}
+    again = SiteForm(data={k: v for k, v in {**data, **lines}.items() if v}, instance=site)
+    assert again.is_valid(), again.errors
+    before = (site.theme, site.texts, site.greets)
+    saved = again.save(commit=False)
+    assert (saved.theme, saved.texts, saved.greets) == before
+    assert looks.greeting(site, None) is None
 
 
 def test_replies_name_their_version_and_real_sources() -> None:

@@ -1,6 +1,6 @@
-import { Connection, backoff } from "./connection.js";
+import { Connection, backoff, pause } from "./connection.js";
 import { Outbox } from "./outbox.js";
-import { Refused, Session } from "./session.js";
+import { Session } from "./session.js";
 import { Transcript } from "./transcript.js";
 
 const QUIET = 5000; // a line that is back sooner was never gone for the visitor
@@ -8,7 +8,8 @@ const QUIET = 5000; // a line that is back sooner was never gone for the visitor
 /**
  * What the visitor and the company say to each other, without a page: opens it, keeps it in step,
  * sends what is said. Tells of itself by events: `change` (something to show), `finished` (a whole
- * new reply, in `detail`) and `ready` (the site's answer to `init`, in `detail`).
+ * new reply, in `detail`), `ready` (the site's answer to `init`, in `detail`) and `sent` (the server
+ * has what was said in this tab; `detail.id` is the `client_id`).
  */
 export class Conversation extends EventTarget {
   transcript = new Transcript();
@@ -18,14 +19,20 @@ export class Conversation extends EventTarget {
   unavailable = false;
   /** Words of the server that concern no single message. */
   notice = "";
+  #store;
   #session;
   #connection;
   #outbox;
   #signal;
   #opened = false;
-  #typing = 0;
-  #timer = 0;
+  #round = 0;
+  /** @type {import("./connection.js").Timer} */
+  #typing;
+  /** @type {import("./connection.js").Timer} */
+  #timer;
   #refusals = 0;
+  /** The hash of the identity, null for nobody. @type {string | null | undefined} */
+  #who;
 
   /**
    * @param {string} site
@@ -35,11 +42,12 @@ export class Conversation extends EventTarget {
    */
   constructor(site, server, store, signal) {
     super();
+    this.#store = store;
     this.#signal = signal;
     this.#session = new Session(site, server, store);
     this.#connection = new Connection(
       {
-        hello: () => ({ ...this.#facts(), token: this.#session.token, ...this.#place() }),
+        hello: () => this.#hello(),
         position: () => this.transcript.position(),
         frame: (frame) => this.#frame(frame),
         line: (up) => this.#line(up),
@@ -47,36 +55,59 @@ export class Conversation extends EventTarget {
       },
       signal,
     );
-    this.#outbox = new Outbox({
-      store,
-      send: (frame) => this.#connection.send(frame),
-      changed: () => this.#changed(),
-      signal,
-    });
+    const send = (/** @type {object} */ frame) => this.#connection.send(frame);
+    this.#outbox = new Outbox({ store, send, changed: () => this.#changed(), signal });
+    addEventListener("pagehide", () => this.#outbox.release(), { signal });
     signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
-  /** Opens the chat, the first time it is called; goes on trying until that worked. */
+  /** Opens the chat, the first time it is called. @returns {Promise<void>} */
   async open() {
     if (this.#opened) return;
     this.#opened = true;
     this.#line(false);
-    for (let attempt = 0, shut = 0; !this.#signal.aborted; attempt++) {
-      try {
-        return this.#begin(await this.#session.open(this.#facts()));
-      } catch (error) {
-        const { final, wait } = /** @type {Refused} */ (error);
-        // A refused origin looks like a dead line, but for the loader that comes all the same.
-        shut = error instanceof TypeError && (await this.#session.alive()) ? shut + 1 : 0;
-        if (final || shut > 1) return this.#refused(4403);
-        await this.#pause(wait ? wait * 1000 : backoff(attempt));
-      }
+    const round = ++this.#round;
+    const over = () => this.#signal.aborted || round !== this.#round;
+    const answer = await this.#session.reach(this.#signal, over);
+    if (over()) return;
+    if (!answer) return this.#refused(4403);
+    this.transcript.load(answer);
+    this.#acknowledge(answer.messages);
+    this.#tell("ready", answer);
+    this.#changed();
+    this.#connection.start(answer.socket, answer.heartbeat);
+  }
+
+  /**
+   * The host page says who the visitor is, or (null) that it is nobody it knows. Somebody else than
+   * before begins with nothing; whoever was unknown so far takes the conversation along.
+   * @param {import("./session.js").Identity | null} identity
+   */
+  identify(identity) {
+    const who = identity?.hash ?? null;
+    if (who === this.#who) return; // a page may say it again and again
+    this.#who = who;
+    const other = this.#session.identify(identity);
+    if (other) {
+      this.#outbox.clear();
+      this.transcript = new Transcript();
+      this.#changed();
     }
+    if (!this.#opened || (!other && !identity)) return;
+    this.#connection.stop();
+    this.#opened = false;
+    this.open();
   }
 
   /** What the visitor has said that the server has not yet, as `Entry` of the outbox. */
   get pending() {
     return this.#outbox.entries.filter((entry) => !this.transcript.holds(entry.client_id));
+  }
+
+  /** Whether something the visitor said is kept by this page alone, and they should know. */
+  get forgetful() {
+    const said = () => this.transcript.all().some(({ role }) => role === "visitor");
+    return !this.#store.kept && (this.pending.length > 0 || said());
   }
 
   /** @param {string} text */
@@ -102,6 +133,11 @@ export class Conversation extends EventTarget {
     this.#do({ type: "regenerate", message: id, attempt: attempt ?? 1 });
   }
 
+  /** @param {string} id a reply @param {1 | 0 | -1} value @param {string} [comment] why */
+  feedback(id, value, comment) {
+    this.#do({ type: "feedback", message: id, value, comment });
+  }
+
   restart() {
     this.#do({ type: "restart" });
   }
@@ -110,70 +146,68 @@ export class Conversation extends EventTarget {
   typing(on = true) {
     if (on !== Boolean(this.#typing)) this.#connection.send({ type: "typing", on });
     clearTimeout(this.#typing);
-    this.#typing = on ? setTimeout(() => this.typing(false), 4000) : 0;
+    this.#typing = on ? setTimeout(() => this.typing(false), 4000) : undefined;
   }
 
   /** Fetches the page of messages before the oldest known. */
   async earlier() {
-    const oldest = this.transcript.all()[0];
+    const { transcript } = this;
+    const { conversation } = transcript;
+    const oldest = transcript.all()[0];
     if (!oldest) return;
-    try {
-      this.transcript.prepend(await this.#session.before(oldest.seq));
-    } catch (error) {
-      if (!(error instanceof Refused) && !(error instanceof TypeError)) throw error;
-    }
+    const page = await this.#session.before(oldest.seq).catch(() => null); // the button stays
+    if (page && transcript.conversation?.id === conversation?.id) transcript.prepend(page);
     this.#changed();
   }
 
-  /** What makes no sense later is not kept, but the visitor hears why nothing happens. */
+  /** For what makes no sense later: it is not kept, but is spoken of. @param {object} frame */
   #do(frame) {
     if (!this.#connection.send(frame)) this.offline = true;
     this.#changed();
   }
 
-  #facts() {
-    const { href: url } = location;
-    const page = { url, title: document.title, referrer: document.referrer };
-    return { page, locale: navigator.language };
-  }
-
-  #place() {
+  #hello() {
     const { rev, epoch } = this.transcript.position();
-    return { rev, epoch };
+    return { ...this.#session.facts(), token: this.#session.token, rev, epoch };
   }
 
-  #begin(answer) {
-    this.transcript.load(answer);
-    this.dispatchEvent(new CustomEvent("ready", { detail: answer }));
-    this.#changed();
-    this.#connection.start(answer.socket, answer.heartbeat);
-  }
-
+  /** @param {any} frame */
   #frame(frame) {
     if (frame.type === "error") return this.#error(frame);
+    /** @type {import("./transcript.js").Message[]} */
     const messages = frame.messages ?? (frame.type === "message" ? [frame.message] : []);
     const finished = frame.full ? [] : messages.filter((message) => this.#finishes(message));
     if (this.transcript.apply(frame)) this.#connection.ask();
     if (frame.type === "message") this.notice = "";
-    for (const message of messages) {
-      if (message.client_id) this.#outbox.acknowledge(message.client_id);
-    }
-    for (const detail of finished) this.dispatchEvent(new CustomEvent("finished", { detail }));
+    this.#acknowledge(messages);
+    for (const message of finished) this.#tell("finished", message);
     this.#changed();
   }
 
-  /** Whether these are whole words that nobody has heard; the greeting was there from the start. */
+  /** @param {import("./transcript.js").Message[]} messages */
+  #acknowledge(messages) {
+    for (const { client_id: id } of messages) {
+      if (id && this.#outbox.acknowledge(id)) this.#tell("sent", { id });
+    }
+  }
+
+  /**
+   * Whether these are whole words that nobody has heard; the greeting was there from the start.
+   * @param {import("./transcript.js").Message} message
+   */
   #finishes({ id, seq, role, state }) {
     const news = state !== "streaming" && this.transcript.get(id)?.state !== state;
     return news && role !== "visitor" && seq > 1;
   }
 
+  /** @param {any} frame */
   #error(frame) {
     if (frame.client_id) this.#outbox.refuse(frame);
     if (!frame.client_id || !frame.final) this.notice = frame.message;
     this.#changed();
   }
 
+  /** @param {boolean} up */
   #line(up) {
     clearTimeout(this.#timer);
     if (up) {
@@ -190,32 +224,23 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
+  /** @param {4401 | 4403 | 4409} code @returns {Promise<void>} */
   async #refused(code) {
     if (code === 4403) {
-      console.warn(`Sales chat: the server refuses this site, or ${location.origin} on it.`);
+      console.warn(`Sales chat: ${location.origin} or this site is refused.`);
       this.unavailable = true;
       clearTimeout(this.#timer);
       return this.#changed();
     }
     if (code === 4409) this.#session.forget(); // erased: nothing of it is shown any more
-    await this.#pause(backoff(this.#refusals++));
+    await pause(backoff(this.#refusals++), this.#signal);
     this.#opened = false;
     return this.open();
   }
 
-  /** Waits, but not past the moment the device comes back online. */
-  #pause(delay) {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, delay);
-      const signal = this.#signal;
-      function done() {
-        clearTimeout(timer);
-        removeEventListener("online", done);
-        resolve(undefined);
-      }
-      addEventListener("online", done, { signal });
-      signal.addEventListener("abort", done, { once: true });
-    });
+  /** @param {string} event @param {object} detail */
+  #tell(event, detail) {
+    this.dispatchEvent(new CustomEvent(event, { detail }));
   }
 
   #changed() {

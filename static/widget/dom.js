@@ -13,7 +13,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value || value === 0) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child || child === ""));
+  for (const child of children) if (child || child === "") element.append(child);
   return element;
 }
 
@@ -25,10 +25,22 @@ const SHAPES = {
   send: "M12 19V5.5M5.5 12L12 5.5l6.5 6.5",
   stop: "M8 8h8v8H8z",
   fresh: "M12 5.5v13M5.5 12h13",
+  copy: "M9 9h10v10H9zM6 15H5V5h10v1",
+  done: "M5 12.5l4.5 4.5L19 7.5",
+  good: "M4 11h3v8H4zM7 11l4-7q3 0 1.4 6H19l-2 9H7",
+  again: "M19 6v4.5h-4.5M18.6 10.5A7 7 0 1 0 19 14",
 };
+
+/** @type {Record<string, SVGElement>} */
+const drawn = {};
 
 /** @param {keyof typeof SHAPES} name */
 export function icon(name) {
+  return (drawn[name] ??= draw(name)).cloneNode(true);
+}
+
+/** @param {keyof typeof SHAPES} name */
+function draw(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
@@ -37,4 +49,31 @@ export function icon(name) {
   path.setAttribute("d", SHAPES[name]);
   svg.append(path);
   return svg;
+}
+
+/**
+ * A button that is only an icon.
+ * @param {keyof typeof SHAPES} name
+ * @param {string} label
+ * @param {(event: MouseEvent) => void} onclick
+ */
+export function tool(name, label, onclick) {
+  const attributes = { class: "tool", type: "button", "aria-label": label, title: label, onclick };
+  return h("button", attributes, icon(name));
+}
+
+/** Copies a text, also where the page or the browser refuses the newer way. @param {string} text */
+export async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const put = (/** @type {ClipboardEvent} */ event) => {
+      event.clipboardData?.setData("text/plain", text);
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    };
+    document.addEventListener("copy", put, { capture: true, once: true });
+    return document.execCommand("copy");
+  }
 }

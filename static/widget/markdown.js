@@ -1,4 +1,5 @@
 import { h } from "./dom.js";
+import { extras } from "./later.js";
 
 const FENCE = /^\s*```/;
 const ITEM = /^\s*(?:[-*+•]|(\d{1,9})[.)])\s+(.*)$/;
@@ -18,18 +19,25 @@ const INLINE = new RegExp(
   "gs",
 );
 
+/** Comes with the first words that may hold a table. @type {typeof import("./extras.js").parts | undefined} */
+let tables;
+let impatient = false;
+
 /** What each target shows, block by block. @type {WeakMap<Element, string[]>} */
 const shown = new WeakMap();
+/** ... and of what. @type {WeakMap<Element, [string, boolean]>} */
+const latest = new WeakMap();
 
 /**
- * Shows `text` in `target` as small markdown. Blocks that have not changed keep their nodes, so that
- * a growing reply neither flickers nor loses a selection.
+ * Shows `text` in `target` as small markdown. What has not changed keeps its nodes, so that a growing
+ * reply neither flickers nor loses a selection or the place a table was scrolled to.
  * @param {Element} target
  * @param {string} text
  * @param {boolean} [growing] the last block is not finished yet
  */
 export function show(target, text, growing = false) {
-  const blocks = split(text);
+  if (!tables) text = withoutTable(target, text, growing);
+  const blocks = split(text, growing);
   const names = blocks.map((lines, index) => {
     const unfinished = growing && index === blocks.length - 1;
     return (unfinished ? "…" : "") + lines.join("\n");
@@ -37,11 +45,45 @@ export function show(target, text, growing = false) {
   const before = shown.get(target) ?? [];
   let same = 0;
   while (same < names.length && names[same] === before[same]) same++;
-  while (target.childNodes.length > same) target.lastChild?.remove();
-  for (let index = same; index < blocks.length; index++) {
-    target.append(build(blocks[index], names[index].startsWith("…")));
-  }
+  const fresh = blocks.slice(same).map((lines, at) => build(lines, names[same + at].startsWith("…")));
+  graft(target, fresh, same);
   shown.set(target, names);
+}
+
+/**
+ * What can be shown before tables can: the words above the first, which follows when they can be drawn
+ * or, in vain after three seconds, as the text it is.
+ * @param {Element} target
+ * @param {string} text
+ * @param {boolean} growing
+ */
+function withoutTable(target, text, growing) {
+  const start = text.search(/^\s*\||^.*\|.*\n\s*:?-+/m);
+  if (start < 0 || impatient) return text;
+  if (!latest.has(target)) {
+    const late = new Promise((resolve) => setTimeout(resolve, 3000)).then(() => (impatient = true));
+    const there = extras().then((parts) => (tables = parts));
+    Promise.race([there, late]).then(() => {
+      show(target, .../** @type {[string, boolean]} */ (latest.get(target)));
+    });
+  }
+  latest.set(target, [text, growing]);
+  return text.slice(0, start);
+}
+
+/** Makes the children of `target`, from one on, like these. @param {Element} target @param {Node[]} wanted */
+function graft(target, wanted, from = 0) {
+  while (target.childNodes.length > from + wanted.length) target.lastChild?.remove();
+  wanted.forEach((next, at) => {
+    const old = target.childNodes[from + at];
+    if (!old) target.append(next);
+    else if (old.isEqualNode(next)) return;
+    else if (next instanceof Text && old instanceof Text && next.data.startsWith(old.data)) {
+      old.appendData(next.data.slice(old.length));
+    } else if (next instanceof Element && next.cloneNode().isEqualNode(old.cloneNode())) {
+      graft(/** @type {Element} */ (old), [...next.childNodes]);
+    } else old.replaceWith(next);
+  });
 }
 
 /**
@@ -56,8 +98,12 @@ export function link(label, href = "", inside = [document.createTextNode(label)]
   return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...inside);
 }
 
-/** The lines of each block: a fence, a list, a heading, a paragraph. @returns {string[][]} */
-function split(text) {
+/**
+ * The lines of each block: a fence, a list, a heading, a table, a paragraph.
+ * @param {string} text @param {boolean} growing @returns {string[][]}
+ */
+function split(text, growing) {
+  /** @type {string[][]} */
   const blocks = [];
   /** @type {string[]} */
   let block = [];
@@ -67,13 +113,15 @@ function split(text) {
     block = [];
     kind = "";
   };
-  for (const line of text.split("\n")) {
+  const lines = text.split("\n");
+  for (const [at, line] of lines.entries()) {
     if (kind === "fence") {
       block.push(line);
       if (FENCE.test(line)) end();
       continue;
     }
-    const next = FENCE.test(line) ? "fence" : ITEM.test(line) ? "list" : "text";
+    const rows = kind === "table" ? line.includes("|") : tables?.tableAt(lines, at, growing);
+    const next = FENCE.test(line) ? "fence" : rows ? "table" : ITEM.test(line) ? "list" : "text";
     const alone = HEADING.test(line);
     if (!line.trim() || next !== kind || alone) end();
     if (!line.trim()) continue;
@@ -89,8 +137,9 @@ function split(text) {
 function build(lines, growing) {
   if (FENCE.test(lines[0])) {
     const closed = lines.length > 1 && FENCE.test(lines[lines.length - 1]);
-    return h("pre", {}, h("code", {}, lines.slice(1, closed ? -1 : undefined).join("\n")));
+    return h("pre", { tabindex: 0 }, h("code", {}, lines.slice(1, closed ? -1 : undefined).join("\n")));
   }
+  if (tables?.tableAt(lines, 0, growing)) return tables.table(lines, (cell) => inline(cell, growing));
   const first = lines[0].match(ITEM);
   if (first) {
     const items = lines.map((line) => h("li", {}, ...inline(line.match(ITEM)?.[2] ?? "", growing)));
@@ -119,7 +168,7 @@ function inline(text, growing = false) {
   return nodes;
 }
 
-/** @returns {Node} */
+/** @param {Record<string, string>} groups of `INLINE` @returns {Node} */
 function piece({ escaped, code, strong, star, bar, label, href, bare, mail }) {
   if (escaped) return document.createTextNode(escaped);
   if (code) return h("code", {}, code);
@@ -129,7 +178,7 @@ function piece({ escaped, code, strong, star, bar, label, href, bare, mail }) {
   return bare ? link(bare, bare) : link(mail, `mailto:${mail}`);
 }
 
-/** Half a mark at the end of a growing text is shown as what it is about to become. */
+/** Half a mark at the end of a growing text is shown as what it will be. @param {string} text */
 function tidy(text) {
   text = text.replace(/!?\[([^\]]*)(\](\([^)]*)?)?$/, "$1").replace(/\*+$/, "");
   return (text.match(/\*\*/g)?.length ?? 0) % 2 ? `${text.trimEnd()}**` : text;

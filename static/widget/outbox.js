@@ -4,27 +4,37 @@ import { uuid } from "./storage.js";
  * @typedef {object} Entry
  * @property {string} client_id
  * @property {string} text
+ * @property {number} n its place among what waits, whatever the clock does
  * @property {number} at when it was said, by this device's clock
  * @property {"waiting" | "failed"} state
  * @property {string} [error] words for a person
- * @property {string} [by] the tab that sent it last
+ * @property {string} [by] the page that sent it last
  * @property {number} [sent] when
  */
 
-/** So long a message that another tab has sent is left to that tab. */
-const LEASE = 15_000;
+const NAME = "outbox:";
+const LEASE = 15_000; // so long a message that another tab has sent is left to that tab
+const TURN = 2000; // and so long one that another tab has not sent yet
 
-/** What the visitor has said and the server has not yet acknowledged; shared by all tabs. */
+/**
+ * What the visitor has said and the server has not yet acknowledged; shared by all tabs. Each
+ * message is kept by itself, so that two tabs that write at once take nothing from each other.
+ */
 export class Outbox {
   /** @type {Entry[]} */
-  #entries;
+  #entries = [];
   #store;
   #send;
   #changed;
-  #tab;
-  #timer = 0;
-  /** Sent over the line as it stands now. @type {Set<string>} */
-  #fresh = new Set();
+  #page = uuid();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /**
+   * When this page may send each of them, by a clock that nobody sets; `Infinity`: it went over the
+   * line as it stands.
+   * @type {Map<string, number>}
+   */
+  #holds = new Map();
 
   /**
    * @param {object} options
@@ -32,20 +42,13 @@ export class Outbox {
    * @param {(frame: object) => boolean} options.send false: there is no line
    * @param {() => void} options.changed
    * @param {AbortSignal} [options.signal]
-   * @param {string} [options.tab] the same after a reload of the tab
    */
-  constructor({ store, send, changed, signal, tab = tabName() }) {
+  constructor({ store, send, changed, signal }) {
     this.#store = store;
     this.#send = send;
     this.#changed = changed;
-    this.#tab = tab;
-    this.#entries = store.get("outbox") ?? [];
-    const follow = ({ key }) => {
-      if (key !== store.key("outbox") && key !== null) return;
-      this.#read();
-      changed();
-    };
-    addEventListener("storage", follow, { signal });
+    this.#read();
+    store.follow(NAME, () => this.#follow(), signal);
     signal?.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
@@ -54,83 +57,131 @@ export class Outbox {
     return this.#entries;
   }
 
-  /** Keeps the words, then sends them if there is a line. */
+  /** Keeps the words, then sends them if there is a line. @param {string} text */
   add(text) {
-    this.#write([...this.#read(), { client_id: uuid(), text, at: Date.now(), state: "waiting" }]);
+    const n = 1 + Math.max(0, ...this.#read().map((entry) => entry.n));
+    this.#write({ client_id: uuid(), text, n, at: Date.now(), state: "waiting" });
     return this.flush();
   }
 
-  /** A new line: what went over the old one may be lost, so it is sent again (once it is stored). */
+  /** A new line: what went over the old one may be lost, so it is sent again. */
   resend() {
-    this.#fresh.clear();
+    for (const [id, until] of this.#holds) if (until === Infinity) this.#holds.delete(id);
     return this.flush();
   }
 
   /** Sends what waits, in order. One tab at a time, and none repeats what another has just sent. */
   flush() {
     return this.#store.alone("outbox", () => {
-      const now = Date.now();
-      const theirs = ({ by, sent = 0 }) => by !== this.#tab && Math.abs(now - sent) < LEASE;
-      const entries = this.#read().map((entry) => {
+      for (const entry of this.#read()) {
         const { client_id, text, state } = entry;
-        if (state !== "waiting" || this.#fresh.has(client_id)) return entry;
-        if (theirs(entry)) {
-          this.#later(LEASE); // unless it has gone by then
-          return entry;
-        }
-        if (!this.#send({ type: "message", client_id, text })) return entry;
-        this.#fresh.add(client_id);
-        return { ...entry, by: this.#tab, sent: now };
-      });
-      this.#write(entries);
+        if (state === "failed") continue;
+        const wait = this.#wait(entry);
+        if (wait === Infinity) continue; // it is on its way
+        if (wait > 0) break; // nothing overtakes what was said before it
+        if (!this.#send({ type: "message", client_id, text })) break;
+        this.#holds.set(client_id, Infinity);
+        this.#write({ ...entry, by: this.#page, sent: Date.now() });
+      }
+      this.#later();
     });
   }
 
-  /** The server has it. */
-  acknowledge(clientId) {
-    if (!this.#entries.some((entry) => entry.client_id === clientId)) return;
-    this.#write(this.#read().filter((entry) => entry.client_id !== clientId));
+  /**
+   * The server has it.
+   * @param {string} id
+   * @returns {boolean} whether it was for this page to send
+   */
+  acknowledge(id) {
+    const entry = this.#find(id);
+    if (!entry) return false;
+    const mine = this.#holds.get(id) === Infinity || !this.#theirs(entry);
+    this.#holds.delete(id);
+    this.#write(entry, null);
+    return mine;
   }
 
-  /** The server refused it: for good, or until `retry_after` seconds have passed. */
-  refuse({ client_id: clientId, message, final, retry_after: seconds }) {
-    this.#fresh.delete(clientId);
-    if (final) this.#change(clientId, { state: "failed", error: message });
-    else this.#later((seconds ?? 2) * 1000);
+  /**
+   * The server refused it: for good, or until `retry_after` seconds have passed.
+   * @param {{client_id: string, message: string, final: boolean, retry_after?: number}} frame
+   */
+  refuse({ client_id: id, message, final, retry_after: seconds = 2 }) {
+    const entry = this.#find(id);
+    if (!entry) return;
+    this.#holds.set(id, final ? 0 : performance.now() + seconds * 1000);
+    const rest = { ...entry, by: undefined };
+    this.#write(final ? { ...rest, state: "failed", error: message } : rest);
+    this.#later();
   }
 
-  /** The visitor wants a failed one sent again. */
-  retry(clientId) {
-    this.#change(clientId, { state: "waiting", error: undefined, by: undefined });
+  /** The visitor wants a failed one sent again. @param {string} id */
+  retry(id) {
+    const entry = this.#find(id);
+    if (entry) this.#write({ ...entry, state: "waiting", error: undefined, by: undefined });
     return this.flush();
   }
 
-  #later(delay) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.flush(), delay);
+  /** The page goes: another may send at once what this one has not seen acknowledged. */
+  release() {
+    for (const entry of this.#read()) {
+      if (entry.by === this.#page) this.#write({ ...entry, by: undefined });
+    }
   }
 
-  #change(clientId, change) {
-    const same = (entry) => entry.client_id === clientId;
-    this.#write(this.#read().map((entry) => (same(entry) ? { ...entry, ...change } : entry)));
+  /** Forgets it all: somebody else is the visitor now. */
+  clear() {
+    for (const entry of this.#read()) this.#write(entry, null);
+  }
+
+  /** Another tab has said or let go of something; should it fail to send it, this one will. */
+  #follow() {
+    const now = performance.now();
+    for (const { client_id: id, by } of this.#read()) {
+      if (!by && !(Number(this.#holds.get(id)) > now)) this.#holds.set(id, now + TURN);
+    }
+    this.#later();
+    this.#changed();
+  }
+
+  /**
+   * For how long another tab's word holds that it has sent it; a clock that was set ends that.
+   * @param {Entry} entry
+   */
+  #theirs({ by, sent = 0 }) {
+    if (!by || by === this.#page) return 0;
+    return Math.max(0, LEASE - Math.abs(Date.now() - sent));
+  }
+
+  /** How long this page leaves it alone. @param {Entry} entry */
+  #wait(entry) {
+    const held = (this.#holds.get(entry.client_id) ?? 0) - performance.now();
+    return Math.max(0, held, this.#theirs(entry));
+  }
+
+  /** Comes back when the first of them may be sent. */
+  #later() {
+    clearTimeout(this.#timer);
+    const waiting = this.#entries.filter(({ state }) => state === "waiting");
+    const delays = waiting.map((entry) => this.#wait(entry)).filter((delay) => delay > 0);
+    const delay = Math.min(...delays);
+    if (delay < Infinity) this.#timer = setTimeout(() => this.flush(), delay);
+  }
+
+  /** @param {string} id */
+  #find(id) {
+    return this.#entries.find((entry) => entry.client_id === id);
   }
 
   #read() {
-    return (this.#entries = this.#store.get("outbox") ?? []);
+    const kept = this.#store.names(NAME).sort().map((name) => this.#store.get(name));
+    this.#entries = kept.filter(Boolean).sort((a, b) => a.n - b.n || a.at - b.at);
+    return this.#entries;
   }
 
-  #write(entries) {
-    this.#entries = entries;
-    this.#store.set("outbox", entries.length ? entries : null);
+  /** @param {Entry} entry @param {Entry | null} kept null: no more */
+  #write(entry, kept = entry) {
+    this.#store.set(NAME + entry.client_id, kept);
+    this.#read();
     this.#changed();
-  }
-}
-
-/** A name for this tab that outlives a reload. */
-function tabName() {
-  try {
-    return (sessionStorage["sales-chat:tab"] ??= uuid());
-  } catch {
-    return uuid();
   }
 }

@@ -1,6 +1,9 @@
-import { Composer } from "./composer.js";
+import { Composer, NO_FILES } from "./composer.js";
 import { h, icon } from "./dom.js";
+import { extras } from "./later.js";
 import { MessageList, SLOW } from "./message-list.js";
+import { plain } from "./plain.js";
+import { Suggestions } from "./suggestions.js";
 
 /** The chat's window: head, messages, suggestions, line, composer. Shows a conversation. */
 export class Panel {
@@ -9,50 +12,73 @@ export class Panel {
   #parts;
   #list;
   #composer;
+  #suggestions;
+  /** @type {any} */
   #site = null;
   #limit = 2000;
   #drawn = 0;
+  /** What is shown is of a conversation that ended under the reader's eyes. */
+  #ended = false;
+  /** The conversation that the visitor ended. @type {string | undefined} */
+  #over;
+  #last = { id: "", messages: /** @type {import("./transcript.js").Message[]} */ ([]) };
 
   /**
    * @param {import("./strings.js").Language} language
    * @param {import("./conversation.js").Conversation} conversation
    * @param {import("./storage.js").Store} store
-   * @param {() => void} close
+   * @param {{close: () => void, tell: (name: string, detail: object) => void}} hooks
    */
-  constructor({ words, lang, dir }, conversation, store, close) {
+  constructor(language, conversation, store, hooks) {
+    const { words, lang, dir } = language;
     this.#words = words;
     this.#conversation = conversation;
-    this.#list = new MessageList(words, {
+    this.#list = new MessageList(language, {
       earlier: () => conversation.earlier(),
       resend: (id) => conversation.resend(id),
       regenerate: (message) => conversation.regenerate(message),
+      feedback: (id, value, comment) => {
+        conversation.feedback(id, value, comment);
+        if (!comment) hooks.tell("feedback", { id, value });
+      },
     });
-    this.#composer = new Composer(words, store, {
-      say: (text) => this.#say(text),
+    this.#composer = new Composer({ words, lang }, store, {
+      say: (text) => this.say(text),
       stop: () => conversation.stop(),
       typing: () => conversation.typing(),
     });
+    this.#suggestions = new Suggestions(words.suggestions, (text) => {
+      this.say(text);
+      this.focus();
+    });
     this.#parts = {
       avatar: h("span", { class: "avatar", "aria-hidden": "true" }),
-      name: h("h2", { id: "name" }),
+      name: h("h2", { id: "name" }, words.conversation),
       role: h("p"),
-      suggestions: h("div", { class: "suggestions", role: "group" }),
+      hint: h("p", { class: "hint" }, words.hint),
       line: h("p", { class: "line", role: "status" }),
       announcer: h("div", { class: "hidden", "aria-live": "polite" }),
     };
-    this.#parts.suggestions.setAttribute("aria-label", words.suggestions);
-    this.element = this.#build(close, { lang, dir });
+    this.element = this.#build(hooks.close, { lang, dir });
+    this.element.append(this.#handle(store));
     conversation.addEventListener("change", () => this.#schedule());
-    conversation.addEventListener("finished", ({ detail }) => this.#announce(detail));
+    conversation.addEventListener("finished", (/** @type {any} */ event) =>
+      this.#announce(event.detail),
+    );
   }
 
-  /** Takes the site's look and words. @param {any} site @param {number} limit */
+  /** Takes the site's words and faces. @param {any} site @param {number} limit */
   dress(site, limit) {
     this.#site = site;
     this.#limit = limit;
+    this.#last = { id: "", messages: [] }; // what the server has just given is all there is
     const { name, avatar } = site.agent;
-    this.#parts.name.textContent = name;
-    const face = /^https?:/.test(avatar) ? h("img", { src: avatar, alt: "" }) : name.slice(0, 1);
+    const { title, hint } = site.texts ?? {};
+    this.#parts.name.textContent = title || name;
+    this.#parts.hint.textContent = hint || this.#words.hint;
+    const letter = name.slice(0, 1);
+    const onerror = () => this.#parts.avatar.replaceChildren(letter);
+    const face = /^https?:/.test(avatar) ? h("img", { src: avatar, alt: "", onerror }) : letter;
     this.#parts.avatar.replaceChildren(face);
     this.#draw();
   }
@@ -69,56 +95,62 @@ export class Panel {
     this.#list.toEnd();
   }
 
-  #build(close, language) {
-    const { avatar, name, role, suggestions, line, announcer } = this.#parts;
-    const { menu, button } = this.#menu();
-    const closing = { class: "close", type: "button", onclick: close };
-    const shut = h("button", { ...closing, "aria-label": this.#words.close }, icon("close"));
-    const title = h("div", { class: "title" }, name, role);
-    const head = h("header", { part: "header" }, avatar, title, button, shut, menu);
-    const hint = h("p", { class: "hint" }, this.#words.hint);
-    const foot = h("footer", {}, suggestions, line, this.#composer.element, hint);
-    const dialog = { ...language, class: "panel", part: "panel", role: "dialog", tabindex: -1 };
-    dialog["aria-labelledby"] = "name";
-    return h("section", dialog, head, this.#list.element, foot, announcer);
-  }
-
-  #menu() {
-    const toggle = (open) => {
-      menu.hidden = !open;
-      button.setAttribute("aria-expanded", String(open));
-    };
-    const onfocusout = ({ relatedTarget }) => {
-      if (relatedTarget !== button && !menu.contains(relatedTarget)) toggle(false);
-    };
-    const restart = () => {
-      toggle(false);
-      this.#conversation.restart();
-      this.focus();
-    };
-    const onkeydown = (event) => {
-      if (event.key !== "Escape" || menu.hidden) return;
-      event.stopPropagation();
-      toggle(false);
-      button.focus();
-    };
-    const label = { "aria-label": this.#words.menu, "aria-expanded": "false" };
-    const onclick = () => {
-      toggle(menu.hidden);
-      if (!menu.hidden) menu.firstChild.focus();
-    };
-    const button = h("button", { type: "button", ...label, onclick, onkeydown }, icon("more"));
-    const action = { type: "button", onclick: restart };
-    const item = h("button", action, icon("fresh"), this.#words.restart);
-    const menu = h("div", { class: "menu", hidden: true, onkeydown, onfocusout }, item);
-    return { menu, button };
-  }
-
-  #say(text) {
+  /** @param {string} text */
+  say(text) {
     this.#conversation.say(text);
     setTimeout(() => this.#schedule(), SLOW + 50); // perhaps to say that it still waits
     this.#draw();
     this.#list.toEnd();
+  }
+
+  /** Proposes words to say, below those the visitor has begun to write. @param {string} text */
+  fill(text) {
+    this.#composer.fill(text);
+  }
+
+  restart() {
+    this.#over = this.#conversation.transcript.conversation?.id;
+    this.#conversation.restart();
+  }
+
+  /** @param {() => void} close @param {object} language its attributes */
+  #build(close, language) {
+    const { avatar, name, role, hint, line, announcer } = this.#parts;
+    const act = () => {
+      this.restart();
+      this.focus();
+    };
+    const items = [{ shape: /** @type {const} */ ("fresh"), name: this.#words.restart, act }];
+    const onclick = async () => (await extras()).unfold(more, items);
+    const label = { type: "button", "aria-label": this.#words.menu, "aria-expanded": "false" };
+    const more = h("button", label, icon("more"));
+    more.onclick = onclick;
+    const closing = { class: "close", type: "button", onclick: close };
+    const shut = h("button", { ...closing, "aria-label": this.#words.close }, icon("close"));
+    const title = h("div", { class: "title" }, name, role);
+    const head = h("header", { part: "header" }, avatar, title, more, shut);
+    const parts = [this.#suggestions.element, line, this.#composer.element, hint];
+    const foot = h("footer", {}, ...parts);
+    // By autofocus a sheet has the focus itself, and no keyboard comes up on a phone.
+    const names = { class: "panel", part: "panel", "aria-labelledby": "name" };
+    const dialog = { ...language, ...names, ...NO_FILES, tabindex: -1, autofocus: true };
+    return h("dialog", dialog, head, this.#list.element, foot, announcer);
+  }
+
+  /** The corner that makes the panel larger. @param {import("./storage.js").Store} store */
+  #handle(store) {
+    const { element } = this;
+    const { w, h: high } = store.get("size") ?? {};
+    if (w) element.style.cssText = `--w:${w}px;--h:${high}px`;
+    const wake = async () => {
+      handle.onpointerenter = handle.onfocus = null;
+      const { resizable } = await extras();
+      resizable(handle, element, store);
+    };
+    const names = { class: "resize", role: "separator", tabindex: 0, "aria-valuenow": w ?? 400 };
+    const handle = h("div", { ...names, "aria-label": this.#words.resize });
+    handle.onpointerenter = handle.onfocus = wake;
+    return handle;
   }
 
   /** Many frames, one drawing. A hidden page has no animation frames. */
@@ -131,57 +163,72 @@ export class Panel {
   #draw() {
     this.#drawn = 0;
     const { transcript, pending, unavailable } = this.#conversation;
-    const messages = transcript.visible();
+    const messages = this.#kept(transcript.visible());
     const greeting = this.#site?.greeting ?? "";
     const agent = this.#site?.agent.name ?? "";
     const { earlier } = transcript;
     const typing = this.#typing(agent);
-    this.#list.update({ messages, pending, greeting, agent, typing, earlier });
+    const now = transcript.now();
+    this.#list.update({ messages, pending, greeting, agent, typing, earlier, now });
     const streaming = Boolean(transcript.open());
-    this.#composer.update({ streaming, limit: this.#limit, disabled: unavailable });
-    this.#suggest(!transcript.all().length && !pending.length && !unavailable);
+    const placeholder = this.#site?.texts?.placeholder;
+    const state = { streaming, limit: this.#limit, disabled: unavailable, placeholder };
+    this.#composer.update(state);
+    if (this.#suggestions.show(unavailable || pending.length ? [] : this.#offers())) this.focus();
     const words = this.#line();
     if (this.#parts.line.textContent !== words) this.#parts.line.textContent = words;
     const human = transcript.conversation?.state === "human";
     const role = human ? this.#words.person : this.#words.assistant;
-    this.#parts.role.textContent = this.#site ? `${role} · ${this.#site.name}` : "";
+    const subtitle = !human && this.#site?.texts?.subtitle;
+    this.#parts.role.textContent = subtitle || (this.#site ? `${role} · ${this.#site.name}` : "");
   }
 
-  /** Words for what the other side is doing while no words of it are to be seen. */
+  /**
+   * When staff close the conversation its words stay, until the visitor writes the next ones.
+   * @param {import("./transcript.js").Message[]} messages
+   */
+  #kept(messages) {
+    const { transcript, pending } = this.#conversation;
+    const id = transcript.conversation?.id ?? "";
+    const { id: was, messages: old } = this.#last;
+    this.#ended = id !== "" && id !== was && !messages.length && !pending.length && old.length > 0;
+    if (this.#ended) return old;
+    this.#last = { id, messages: id === this.#over ? [] : messages };
+    return messages;
+  }
+
+  /** What can be said by a press now. @returns {string[]} */
+  #offers() {
+    const newest = this.#conversation.transcript.all().at(-1);
+    if (!newest) return this.#ended ? [] : (this.#site?.suggestions ?? []);
+    return (newest.state === "complete" && newest.replies) || [];
+  }
+
+  /** Words for what the other side is doing while no words of it are to be seen. @param {string} agent */
   #typing(agent) {
     const { transcript } = this.#conversation;
     const open = transcript.open();
     const sign = transcript.typing;
     if (open?.text) return "";
-    const alive = sign && sign.until > Date.now();
+    const alive = sign && sign.until > performance.now();
     if (!open && !alive) return "";
     const stage = (alive && sign.stage) || "writing";
-    return (this.#words[stage] ?? this.#words.writing).replace("{name}", agent);
+    return (/** @type {Record<string, string>} */ (this.#words)[stage] ?? this.#words.writing).replace("{name}", agent);
   }
 
   #line() {
-    const { unavailable, offline, notice, transcript } = this.#conversation;
+    const { unavailable, offline, forgetful, notice, transcript } = this.#conversation;
     if (unavailable) return this.#words.unavailable;
-    if (offline) return this.#words.offline;
-    return notice || (transcript.state === "limited" ? this.#words.limited : "");
+    const memory = forgetful ? this.#words.memory : "";
+    if (offline) return `${this.#words.offline} ${memory}`.trim();
+    if (this.#ended) return this.#words.ended;
+    return notice || memory || (transcript.state === "limited" ? this.#words.limited : "");
   }
 
-  #suggest(wanted) {
-    const texts = wanted ? (this.#site?.suggestions ?? []) : [];
-    const { suggestions } = this.#parts;
-    if (suggestions.textContent === texts.join("")) return;
-    const press = (text) => () => {
-      this.#say(text);
-      this.focus();
-    };
-    const chips = texts.map((text) => h("button", { type: "button", onclick: press(text) }, text));
-    suggestions.replaceChildren(...chips);
-  }
-
-  /** A screen reader hears whole replies, not the pieces. */
+  /** A screen reader hears whole replies, not the pieces. @param {import("./transcript.js").Message} message */
   #announce({ id, text, name, error }) {
     const who = name || this.#site?.agent.name;
-    const plain = (text || error?.message || "").replace(/[*`#]+|\]\([^)]*\)|\[/g, "");
-    if (plain) this.#parts.announcer.replaceChildren(h("p", { "data-of": id }, `${who}: ${plain}`));
+    const words = plain(text || error?.message || "");
+    if (words) this.#parts.announcer.replaceChildren(h("p", { "data-of": id }, `${who}: ${words}`));
   }
 }

@@ -1,3 +1,5 @@
+import { backoff, pause } from "./connection.js";
+
 /** Why the server would not open the chat. `wait`: seconds after which asking again makes sense. */
 export class Refused extends Error {
   /** @param {number} status @param {{code?: string, retry_after?: number}} [error] */
@@ -10,13 +12,45 @@ export class Refused extends Error {
   }
 }
 
-/** The visitor's token, and the two questions that are asked over HTTP. */
+/**
+ * Who the visitor is by the word of the host page; its server signed this.
+ * @typedef {{id: string, email?: string, name?: string, hash: string}} Identity
+ */
+
+/**
+ * @typedef {object} Site what a company has set
+ * @property {string} name
+ * @property {{name: string, avatar: string}} agent
+ * @property {string} greeting
+ * @property {string[]} suggestions
+ * @property {{accent?: string, side?: string, radius?: number, scheme?: string}} theme
+ * @property {{title?: string, subtitle?: string, placeholder?: string, hint?: string}} [texts]
+ * @property {string} locale
+ */
+
+/**
+ * @typedef {object} Opening what `init` answers
+ * @property {string} token
+ * @property {import("./transcript.js").Known} conversation
+ * @property {import("./transcript.js").Message[]} messages
+ * @property {boolean} earlier
+ * @property {Site} site
+ * @property {{text: number, frame: number}} limits
+ * @property {string} socket
+ * @property {number} heartbeat
+ */
+
+/** The visitor's token, and the questions that are asked over HTTP. */
 export class Session {
   #site;
   #server;
   #store;
   /** @type {string | null} */
   #used = null;
+  /** Undefined: the host page has said nothing; null: nobody. @type {Identity | null | undefined} */
+  #identity;
+  /** The hash of an identity that the server refused. */
+  #wrong = "";
 
   /** @param {string} site @param {string} server @param {import("./storage.js").Store} store */
   constructor(site, server, store) {
@@ -35,23 +69,63 @@ export class Session {
     if (this.#store.get("token") === this.#used) this.#store.set("token", null);
   }
 
-  /** Opens the chat, or takes it up again. Tabs do this one after the other and share the visitor. */
-  open(facts) {
+  /**
+   * @param {Identity | null} identity
+   * @returns {boolean} whether the kept token is of somebody else, and now gone
+   */
+  identify(identity) {
+    const same = identity && identity.id === this.#identity?.id;
+    if (same && this.#store.get("identity")) this.#store.set("identity", identity.hash);
+    this.#identity = identity;
+    return this.#part();
+  }
+
+  /**
+   * Opens the chat, or takes it up again. Tabs do this one after the other and share the visitor.
+   * @returns {Promise<Opening>}
+   */
+  open() {
     return this.#store.alone("init", async () => {
-      let answer;
-      try {
-        answer = await this.#init({ ...facts, token: this.token ?? undefined });
-      } catch (error) {
-        if (!(error instanceof Refused) || error.code !== "bad_token") throw error;
-        this.forget();
-        answer = await this.#init(facts);
+      for (;;) {
+        this.#part();
+        const identity = this.#identity;
+        const answer = await this.#enter(identity);
+        if (identity !== this.#identity) continue; // it was said meanwhile
+        this.#store.set("token", answer.token);
+        if (identity && identity.hash !== this.#wrong) this.#store.set("identity", identity.hash);
+        return answer;
       }
-      this.#store.set("token", answer.token);
-      return answer;
     });
   }
 
-  /** @param {number} seq @returns {Promise<{messages: object[], earlier: boolean}>} */
+  /**
+   * Opens the chat however long it takes.
+   * @param {AbortSignal} signal
+   * @param {() => boolean} over nobody wants it any more
+   * @returns {Promise<Opening | undefined>} nothing if the server does not want this site or page
+   */
+  async reach(signal, over) {
+    for (let attempt = 0, shut = 0; !over(); attempt++) {
+      try {
+        return await this.open();
+      } catch (error) {
+        const { final, wait } = /** @type {Refused} */ (error);
+        // A refused origin looks like a dead line, but for the loader that comes all the same.
+        shut = error instanceof TypeError && (await this.alive()) ? shut + 1 : 0;
+        if (final || shut > 1) return;
+        await pause(wait ? wait * 1000 : backoff(attempt), signal);
+      }
+    }
+  }
+
+  /** What the server may know of the page. */
+  facts() {
+    const { href: url } = location;
+    const page = { url, title: document.title, referrer: document.referrer };
+    return { page, locale: navigator.language };
+  }
+
+  /** @param {number} seq @returns {Promise<Pick<Opening, "messages" | "earlier">>} */
   before(seq) {
     return this.#ask(`/api/chat/messages?before=${seq}`, {
       headers: { Authorization: `Bearer ${this.token}` },
@@ -67,6 +141,36 @@ export class Session {
     );
   }
 
+  /** Lets go of a token that says it is somebody else's; only a hash is kept to know it by. */
+  #part() {
+    const known = this.#store.get("identity");
+    const other = this.#identity !== undefined && known && known !== this.#identity?.hash;
+    if (!other) return false;
+    for (const name of ["token", "identity", "seen", "draft"]) this.#store.set(name, null);
+    return true;
+  }
+
+  /**
+   * Asks once more without the token, or the identity, that the server does not take.
+   * @param {Identity | null | undefined} identity
+   * @returns {Promise<Opening>}
+   */
+  async #enter(identity) {
+    const known = identity && identity.hash !== this.#wrong ? identity : undefined;
+    try {
+      return await this.#init({ ...this.facts(), token: this.token ?? undefined, identity: known });
+    } catch (error) {
+      const { code } = /** @type {Refused} */ (error);
+      if (code === "bad_token" && this.#used) this.forget();
+      else if (code === "bad_identity" && known) {
+        console.warn("Sales chat: this identity is refused.");
+        this.#wrong = known.hash;
+      } else throw error;
+      return this.#enter(identity);
+    }
+  }
+
+  /** @param {object} body */
   #init(body) {
     return this.#ask("/api/chat/init", {
       method: "POST",
@@ -75,6 +179,7 @@ export class Session {
     });
   }
 
+  /** @param {string} path @param {RequestInit} options @returns {Promise<any>} */
   async #ask(path, options) {
     const response = await fetch(this.#server + path, {
       ...options,

@@ -1,11 +1,17 @@
-/** What the widget keeps in the browser, as JSON under one prefix; in memory where that is refused. */
+/** What the widget keeps in the browser, as JSON under one prefix; or in memory, if it must. */
 export class Store {
+  /** @type {Map<string, any>} */
   #memory = new Map();
   #prefix;
 
   /** @param {string} site the public key of the site */
   constructor(site) {
     this.#prefix = `sales-chat:${site}:`;
+  }
+
+  /** False: the browser is blocked or full, and some of this ends with the page. */
+  get kept() {
+    return !this.#memory.size;
   }
 
   /** @param {string} name @returns {any} the kept value, or null */
@@ -31,6 +37,31 @@ export class Store {
     }
   }
 
+  /** @param {string} start @returns {string[]} the names of what is kept that begin so */
+  names(start) {
+    const keys = [...this.#memory.keys()];
+    try {
+      keys.push(...Object.keys(localStorage));
+    } catch {
+      // blocked
+    }
+    const ours = keys.filter((key) => key.startsWith(this.key(start)));
+    return [...new Set(ours)].map((key) => key.slice(this.#prefix.length));
+  }
+
+  /**
+   * Tells when another tab has changed what begins with this name.
+   * @param {string} start
+   * @param {() => void} changed
+   * @param {AbortSignal} [signal]
+   */
+  follow(start, changed, signal) {
+    const follow = (/** @type {StorageEvent} */ { key }) => {
+      if (key === null || key.startsWith(this.key(start))) changed();
+    };
+    addEventListener("storage", follow, { signal });
+  }
+
   /** @param {string} name @returns {string} the whole key, as `storage` events and locks name it */
   key(name) {
     return this.#prefix + name;
@@ -44,11 +75,15 @@ export class Store {
    * @returns {Promise<T>}
    */
   async alone(name, work) {
+    let begun = false;
     try {
-      if (navigator.locks) return await navigator.locks.request(this.key(name), work);
+      return await navigator.locks.request(this.key(name), () => {
+        begun = true;
+        return work();
+      });
     } catch (error) {
-      // Locks are refused where storage is; what `work` itself threw is not ours to hide.
-      if (/** @type {Error} */ (error).name !== "SecurityError") throw error;
+      // No locks without HTTPS, and none where storage is blocked; what `work` threw is not ours.
+      if (begun) throw error;
     }
     return work();
   }
@@ -56,10 +91,9 @@ export class Store {
 
 /** @returns {string} a version 4 UUID, also on pages without HTTPS */
 export function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 15) | 64;
-  bytes[8] = (bytes[8] & 63) | 128;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const bytes = (/** @type {number} */ n) => crypto.getRandomValues(new Uint8Array(n));
+  const hex = (/** @type {number} */ n) =>
+    Array.from(bytes(n), (byte) => (byte + 256).toString(16).slice(1)).join("");
+  const rest = () => hex(2).slice(1);
+  return crypto.randomUUID?.() ?? `${hex(4)}-${hex(2)}-4${rest()}-a${rest()}-${hex(6)}`;
 }

@@ -2,6 +2,7 @@
 /** @typedef {{ lang: string, dir: "ltr" | "rtl", words: Words }} Language */
 
 // Whole addresses: the server puts the hashed names in their place.
+/** @type {Record<string, () => Promise<{words: Words}>>} */
 const files = {
   ar: () => import("./strings/ar.js"),
   de: () => import("./strings/de.js"),
@@ -21,14 +22,36 @@ const files = {
 };
 
 /**
- * The interface in a language: `de-AT` is German. English where it has no file, or none that loads.
- * @param {string} tag
+ * The interface in the first of these languages that it has: `de-AT` is German. English where it has
+ * none of them, or the file does not load.
+ * @param {...(string | null | undefined)} tags
  * @returns {Promise<Language>}
  */
-export function spoken(tag) {
+export function spoken(...tags) {
+  /** @param {string} lang @returns {Promise<Language>} */
   const load = async (lang) => {
     const { words } = await files[lang]();
     return { lang, dir: /ar|he/.test(lang) ? "rtl" : "ltr", words };
   };
-  return load(tag.toLowerCase().split(/[-_]/)[0]).catch(() => load("en"));
+  const langs = tags.map((tag) => (tag ?? "").toLowerCase().split(/[-_]/)[0]);
+  const known = langs.find((lang) => Object.hasOwn(files, lang));
+  return load(known ?? "en").catch(() => load("en"));
+}
+
+/**
+ * The form of the words for `n` things: of `one={n} source|other={n} sources`, by the language's own
+ * rules, with the number as it writes numbers.
+ * @param {string} text
+ * @param {number} n
+ * @param {string} lang
+ */
+export function plural(text, n, lang) {
+  const form = (/** @type {string} */ kind) => text.match(`(?:^|\\|)${kind}=([^|]*)`)?.[1];
+  const chosen = form(new Intl.PluralRules(lang).select(n)) ?? form("other") ?? text;
+  return chosen.replace("{n}", new Intl.NumberFormat(lang).format(n));
+}
+
+/** @param {string | undefined} tag @returns {boolean} whether the interface speaks that language */
+export function knows(tag) {
+  return Object.hasOwn(files, String(tag).toLowerCase().split(/[-_]/)[0]);
 }

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-from tests.browser.hosts import Host
+from tests.browser.hosts import Host, Shop
 from tests.browser.words import Visitor
+from tests.conftest import MakeStack
 from tests.servers import ROOT
 
 QUIET = (
@@ -91,6 +92,15 @@ def page(browser: Browser) -> Iterator[Page]:
     page.goto(site)
     yield page
     context.close()
+
+
+@pytest.fixture(scope="session")
+def shop(session_stack: MakeStack) -> Iterator[Shop]:
+    """A customer's website that the demo site of one server lists, for all tests of the session."""
+    made = session_stack()
+    with Shop(made.server) as site:
+        made.manage("seed_demo", "--origin", site.url)
+        yield site
 
 
 @pytest.fixture

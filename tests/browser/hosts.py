@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.servers import Server
+
 
 class Host:
     """Serves one page at every address, with the headers given."""
@@ -33,9 +35,10 @@ class Host:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def shows(self, body: str, head: str = "", csp: str = "") -> Self:
+    def shows(self, body: str, head: str = "", csp: str = "", lang: str = "en") -> Self:
         """From now on the page is this."""
-        self.page = f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>"
+        whole = f"<html lang={lang}><head>{head}</head><body>{body}</body></html>"
+        self.page = f"<!doctype html>{whole}"
         self.headers = {"Content-Security-Policy": csp} if csp else {}
         return self
 
@@ -46,3 +49,21 @@ class Host:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class Shop(Host):
+    """A customer's website with the chat of one server on it."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+
+    def tag(self, more: str = "async") -> str:
+        return f'<script src="{self.server.url}/widget.js" data-site="demo" {more}></script>'
+
+    def sells(self, body: str = "<h1>Shop</h1>", head: str = "", html: str = "lang=en") -> Self:
+        """The page is this, with the tag at its end, and fit for phones."""
+        viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        self.shows(body + self.tag(), head=viewport + head)
+        self.page = self.page.replace("lang=en", html, 1)
+        return self

@@ -63,7 +63,7 @@ def speaks(one: Visitor, language: str) -> None:
         ("de-AT", "ar", "de"),
         ("AR_eg", "de", "ar"),
         ("", "de-DE", "de"),
-        ("sv", "de", "en"),
+        ("sv", "de", "de"),
         ("", "sv", "en"),
     ],
 )
@@ -76,8 +76,10 @@ def test_the_page_says_the_language_or_else_the_browser(
     assert fetched(one) == [language]
 
 
-def test_the_site_has_the_last_word(visitor: MakeVisitor, server: Server, host: Host) -> None:
-    host.shows(tag(server))
+def test_the_site_says_it_where_the_page_does_not(
+    visitor: MakeVisitor, server: Server, host: Host
+) -> None:
+    in_language(host, server, 'lang=""')
     one = visitor()
     site_speaks(one.page, "de-DE")
     one.visit(host.url).launcher.click()
@@ -88,7 +90,7 @@ def test_the_site_has_the_last_word(visitor: MakeVisitor, server: Server, host: 
 
 
 def test_the_site_is_remembered(visitor: MakeVisitor, server: Server, host: Host) -> None:
-    host.shows(tag(server))
+    in_language(host, server, 'lang=""')
     one = visitor()
     site_speaks(one.page, "de")
     one.visit(host.url).launcher.click()
@@ -97,6 +99,14 @@ def test_the_site_is_remembered(visitor: MakeVisitor, server: Server, host: Host
     site_speaks(again.page, "de")
     speaks(again.visit(host.url).open_chat().ask("/say Hi."), "de")
     assert fetched(again) == ["de"]
+
+
+def test_the_page_goes_before_the_site(visitor: MakeVisitor, server: Server, host: Host) -> None:
+    in_language(host, server, "lang=de")
+    one = visitor(locale="en")
+    site_speaks(one.page, "ar")
+    speaks(one.visit(host.url).open_chat().ask("/say Hi."), "de")
+    assert fetched(one) == ["de"]
 
 
 def test_a_language_that_does_not_load_is_english(

@@ -168,20 +168,21 @@ def test_a_closed_chat_stays_closed(mira: Visitor) -> None:
 
 def test_a_screen_reader_hears_whole_replies(mira: Visitor) -> None:
     announcer = mira.panel.locator("[aria-live=polite]")
-    mira.say("/words 20 30")
+    mira.say("/words 80 50")
     expect(mira.last_reply).to_contain_text("w5")
     expect(announcer).to_have_text("")
-    expect(announcer).to_have_text(f"Mira: {words(20)}")
+    expect(announcer).to_have_text(f"Mira: {words(80)}")
 
 
 def test_who_reads_above_is_not_pulled_down(mira: Visitor) -> None:
     mira.ask("/words 400 0").say("/words 150 20")
+    expect(mira.replies).to_have_count(3)
     expect(mira.last_reply).to_contain_text("w9")
     scroller = mira.panel.locator(".messages")
     scroller.evaluate("element => element.scrollTo(0, 0)")
     expect(mira.last_reply).to_have_attribute("data-state", "complete")
     assert scroller.evaluate("element => element.scrollTop") == 0
-    mira.button("To the newest message").click()
+    mira.button("New words below").click()
     expect(mira.last_reply).to_be_in_viewport()
 
 

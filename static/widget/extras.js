@@ -1,0 +1,18 @@
+import { HostInterface } from "./api.js";
+import { greet } from "./greeting.js";
+import { HttpLine } from "./http-line.js";
+import { unfold } from "./menu.js";
+import { News } from "./news.js";
+import { resizable } from "./resize.js";
+import { table, tableAt } from "./tables.js";
+import { whyForm } from "./why.js";
+
+// What few visitors need, loaded with the first of it. The server puts its style sheet here; with
+// DEBUG on it stays empty, and the sheet comes with the others.
+const sheet = new CSSStyleSheet();
+sheet.replaceSync("EXTRA_STYLE");
+for (const { shadowRoot } of document.querySelectorAll("sales-chat")) {
+  shadowRoot?.adoptedStyleSheets.push(sheet);
+}
+
+export const parts = { HostInterface, HttpLine, News, greet, resizable, table, tableAt, unfold, whyForm };
