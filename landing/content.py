@@ -17,13 +17,6 @@ class Step(NamedTuple):
     text: str
 
 
-class Line(NamedTuple):
-    """One line of the conversation in the picture."""
-
-    kind: str  # said, answered or source
-    text: str
-
-
 class Hello(NamedTuple):
     """A question as a visitor might ask it."""
 
@@ -68,27 +61,14 @@ LEAD = (
 )
 DEMO_NOTE = "The chat on this page is the product itself, selling made-up cargo bikes."
 
-AGENT = "Mira"
-AGENT_NOTE = "AI assistant · Haulberry"
 PICTURE_LABEL = (
-    "A conversation in the chat: a visitor asks which cargo bike suits two children, the agent "
-    "recommends one with its price and offers a test ride."
+    "A conversation in the chat: a visitor asks which cargo bike suits two children and the "
+    "agent recommends one with its price; then about a test ride, which it offers at once."
 )
-PICTURE = [
-    Line("said", "Which bike fits two kids and the shopping?"),
-    Line(
-        "answered",
-        "The Family. Two children sit on a bench with five-point belts, and the box takes 100 kg "
-        "in all. It costs €4,990.",
-    ),
-    Line("source", "Haulberry Family"),
-    Line("said", "Can I try it first?"),
-    Line(
-        "answered",
-        "Yes, and it is free: 45 minutes in Münster or at one of 22 test points. Shall our team "
-        "arrange one with you?",
-    ),
-]
+PICTURE_STOP, PICTURE_MOVE = "Stop the picture", "Let the picture move"
+# What the visitor says in the moving pictures of landing page and README (docs/landing.md).
+PICTURE = ["Which bike is best for two kids?", "Can I take a test ride?"]
+TALK = ["Does a dog fit in?", "Great, please call me: Robin Vale, +1 555 010 2233"]
 
 # --- Features ------------------------------------------------------------------------------------
 FEATURES_TITLE = "Sells the way your best people do"
@@ -157,7 +137,8 @@ STEPS = [
 LANGUAGES_TITLE = "Asked in German, answered in German"
 LANGUAGES_TEXT = (
     "A model answers in the language your visitor writes, from knowledge you keep in one. The "
-    "guided seller, which needs no model, speaks English, German, French, Spanish and Portuguese."
+    "guided seller, which needs no model, speaks English, German, French, Spanish and Portuguese. "
+    "The chat’s own words come in fifteen languages, Arabic and Hebrew from right to left."
 )
 VOICE_TEXT = (
     "It talks in writing. Speech, in and out, is planned and not part of this version: we would "
@@ -167,7 +148,7 @@ HELLOS = [
     Hello("de", "Passt das Rad durch eine normale Tür?"),
     Hello("fr", "Livrez-vous aussi à Lyon ?"),
     Hello("es", "¿Cuánto cuesta la versión eléctrica?"),
-    Hello("pt", "Posso pagar em prestações?"),
+    Hello("ar", "هل يمكنني تجربة الدراجة؟"),
     Hello("en", "Can I talk to a person?"),
 ]
 
@@ -177,6 +158,17 @@ DEVELOPERS_TEXT = (
     "Anywhere in your pages, in the head or the body. What follows is fetched when somebody "
     "reaches for it."
 )
+TAG_LABEL, CODE_LABEL = "The tag to copy", "Your own code and the chat"
+CODE = """\
+// Before or after the chat has loaded:
+SalesChat.open();
+SalesChat.prefill("I would like a test ride");
+
+// For your own analytics; no word of a conversation is in it
+SalesChat.on("reply", ({ role }) => count("chat reply", role));
+
+// Who is signed in, proved by your server
+SalesChat.identify({ id, email, name, hash });"""
 DEVELOPERS = [
     Step(
         "Your page stays yours",
@@ -184,9 +176,9 @@ DEVELOPERS = [
         "Content-Security-Policy and Trusted Types.",
     ),
     Step(
-        "Any button opens it",
-        'Give it `data-sales-chat="open"`. Colours, corners and font follow CSS variables that '
-        "you set on `sales-chat`.",
+        "Yours to steer",
+        'Any button opens it with `data-sales-chat="open"`, a small JavaScript interface does the '
+        "rest. Colours, corners and font follow CSS variables.",
     ),
     Step(
         "A protocol on paper",

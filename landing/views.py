@@ -1,5 +1,9 @@
 """The marketing page around the widget's tag, and what browsers and crawlers ask for beside it."""
 
+import hashlib
+import json
+import re
+from pathlib import Path
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -11,16 +15,22 @@ from django.http import (
     JsonResponse,
 )
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from landing import content
 
 ICON_SIZES = (192, 512)
+OFFLINE = "landing/offline.html"
+WORKER = Path(__file__).with_name("worker.js")
 
 
 @require_safe
+@gzip_page  # it says nothing that is secret
 def index(request: HttpRequest) -> HttpResponse:
     origin = _origin(request)
     card = urljoin(f"{origin}/", static("landing/card.png"))  # a CDN's address stays as it is
@@ -76,6 +86,25 @@ def manifest(request: HttpRequest) -> HttpResponseBase:
         "icons": icons,
     }
     return JsonResponse(described, content_type="application/manifest+json")
+
+
+@require_safe
+@cache_control(no_cache=True)
+def offline(request: HttpRequest) -> HttpResponse:
+    """What a browser keeps, to show it where a page cannot be reached."""
+    return render(request, OFFLINE)
+
+
+@require_safe
+@cache_control(no_cache=True)
+def worker(request: HttpRequest) -> HttpResponse:
+    """The service worker that shows it. Another page or file in it makes another worker."""
+    page = render_to_string(OFFLINE)
+    files = re.findall(rf'(?:href|src)="({re.escape(settings.STATIC_URL)}[^"]+)"', page)
+    source = WORKER.read_text()
+    version = hashlib.sha256((source + page).encode()).hexdigest()[:12]
+    script = source.replace('"OFFLINE_FILES"', json.dumps([reverse("offline"), *files]))
+    return HttpResponse(script.replace("VERSION", version), "text/javascript; charset=utf-8")
 
 
 def _origin(request: HttpRequest) -> str:
