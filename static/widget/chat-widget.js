@@ -35,6 +35,10 @@ export class ChatWidget extends HTMLElement {
   #store = new Store(this.#given.site);
   #host = new Host({
     open: () => void (this.open = true),
+    reopen: () => {
+      this.#reopened = true;
+      this.open = true;
+    },
     close: () => this.#close(),
     toggle: () => (this.open ? this.#close() : void (this.open = true)),
     restart: () => this.#panel?.restart(),
@@ -62,6 +66,8 @@ export class ChatWidget extends HTMLElement {
   #life;
   /** @param {string} name @param {object} detail */
   #tell = (name, detail) => this.#host.tell(name, detail);
+  /** By the loader, as it was on the page before: a browser may still count the click made there. */
+  #reopened = false;
   /** What had the focus when the panel opened. @type {HTMLElement | null} */
   #before = null;
 
@@ -193,8 +199,9 @@ export class ChatWidget extends HTMLElement {
       this.#conversation?.open();
       this.#panel?.shown();
       // Opened by the visitor's own hand, not by a reload: the host page keeps its focus then.
-      if (navigator.userActivation?.isActive && !this.page) this.#panel?.focus();
-    }
+      const byHand = navigator.userActivation?.isActive && !this.#reopened;
+      if (byHand && !this.page) this.#panel?.focus();
+    } else this.#reopened = false;
     this.#attention?.look(open);
   }
 

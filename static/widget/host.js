@@ -1,6 +1,6 @@
 import { extras } from "./later.js";
 
-const PLAIN = ["open", "close", "toggle"];
+const PLAIN = ["open", "reopen", "close", "toggle"];
 
 /** What the host page asks for and is told. What takes more words than a verb comes with the extras. */
 export class Host {
@@ -8,7 +8,7 @@ export class Host {
   #api;
   acts;
 
-  /** @param {Record<"open" | "close" | "toggle" | "restart" | "ask" | "prefill" | "identify", (given?: any) => void>} acts */
+  /** @param {Record<"open" | "reopen" | "close" | "toggle" | "restart" | "ask" | "prefill" | "identify", (given?: any) => void>} acts */
   constructor(acts) {
     this.acts = acts;
   }

@@ -100,7 +100,7 @@
     const roomy = matchMedia("(width>=30em) and (height>=26em)").matches;
     const idle = () => (host.requestIdleCallback || setTimeout)(load);
     if (mode) load();
-    else if (roomy && (open !== undefined || kept("session", "open"))) call(["open"]);
+    else if (roomy && (open !== undefined || kept("session", "open"))) call(["reopen"]);
     else if (greets || kept("local", "seen")) {
       page.readyState === "complete" ? idle() : addEventListener("load", idle);
     }
