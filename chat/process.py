@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, knowing, notices, replies, turns
+from chat import backends, knowing, notices, paid, replies, turns
 from chat.database import background, query
 from chat.live import live
 from chat.replies import Claim, Finished
@@ -41,6 +41,7 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
+    live.spawn(_every(settings.CHAT_BUDGET_LOOK, _look_at_money))
     _drain_on_sigterm(loop)
     logger.info(
         "serving",
@@ -93,6 +94,7 @@ async def drain() -> None:
         waits = [asyncio.create_task(turn.done.wait()) for turn in under_way]
         await asyncio.wait(waits, timeout=settings.CHAT_DRAIN_TIMEOUT)
         await live.ask_all({"type": "sweep"})
+    await paid.settled()
 
 
 async def shutdown() -> None:
@@ -143,6 +145,11 @@ async def _renew() -> None:
     await _tell_health()
 
 
+async def _look_at_money() -> None:
+    if await paid.look():
+        await live.tell_all()
+
+
 async def _mail() -> None:
     await background(notices.send_due)
 
@@ -171,3 +178,5 @@ async def _heard(event: Mapping[str, Any]) -> None:
             turn.end(uuid.UUID(event["reply"]), event["attempt"], event["reason"])
     elif event["type"] == "sweep":
         await sweep()
+    elif event["type"] == "money":
+        await _look_at_money()

@@ -295,6 +295,7 @@ async def say(
     page: wire.Page | None = None,
     locale: str = "",
     signed: Signed | None = None,
+    network: str = "",
 ) -> conversations.Received:
     """A visitor's message: stored, told to all, then answered by a task of this process."""
     searching = knowing.Searching(site, locale, frame.text)
@@ -309,6 +310,7 @@ async def say(
         page=page,
         locale=locale,
         signed=signed,
+        network=network,
     )
     row = received.conversation
     await live.tell(row.id, [message.as_frame() for message in received.added])

@@ -1,20 +1,22 @@
-"""What a reply cost, in US dollars.
+"""What a request costs, in US dollars.
 
 The table can be extended or corrected without a release by `CHAT_PRICES`, a JSON object of
-dollars per million tokens: `{"my-model": [0.1, 0.01, 0.5]}` for input, cached input, output.
+dollars per million tokens: `{"my-model": [0.1, 0.01, 0.5]}` for input, cached input, output. What
+staff state in the admin goes before both (`state`). A model that stands nowhere costs what stands
+under `*`: no budget is spent unseen because a name is new.
 """
 
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
 
-from chat.llm import Usage
+from chat.llm import ChatMessage, Tool, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,9 @@ def _price(*dollars: str) -> Price:
     return Price(*map(Decimal, dollars))
 
 
+UNKNOWN = "*"
 KNOWN: Mapping[str, Price] = {
+    UNKNOWN: _price("10", "10", "50"),  # as the dearest of the others, and nothing cached
     "gpt-6-luna": _price("0.10", "0.01", "0.50"),
     "gpt-6.1-terra": _price("1.00", "0.05", "5.00"),
     "gpt-6.1-sol": _price("2.00", "0.10", "10.00"),
@@ -49,25 +53,52 @@ KNOWN: Mapping[str, Price] = {
 }
 
 
-def cost(model: str, usage: Usage | None) -> Decimal | None:
-    """Dollars of one request; None where the price or the usage is not known."""
-    price = price_of(model)
-    if price is None or usage is None:
-        return None
+_staff: Mapping[str, Price] = {}
+
+
+def state(table: Mapping[str, Price]) -> None:
+    """Staff's own prices, from now on, in this process."""
+    global _staff
+    _staff = table
+
+
+def cost(usage: Usage, *models: str) -> Decimal:
+    """Dollars of one request: at the price of the first of `models` that has one."""
+    price = _first(models)
     cached = min(usage.cached_tokens, usage.input_tokens)
     fresh = usage.input_tokens - cached
     total = fresh * price.input + cached * price.cached + usage.output_tokens * price.output
     return total / _MILLION
 
 
+def worst(
+    model: str, messages: Sequence[ChatMessage], tools: Sequence[Tool], output_tokens: int
+) -> Decimal:
+    """Dollars that one request may cost at the most.
+
+    No tokenizer makes more tokens of a text than it has bytes, in whatever script a visitor writes;
+    that the request is JSON covers what a model's template adds to each message.
+    """
+    functions = [(tool.name, tool.description, tool.parameters) for tool in tools]
+    given = json.dumps([list(messages), functions], ensure_ascii=False, default=dict)
+    tokens = len(given.encode("utf-8", "surrogatepass"))
+    price = _first([model])
+    dearest = max(price.input, price.cached)
+    return (tokens * dearest + output_tokens * price.output) / _MILLION
+
+
+def _first(models: Sequence[str]) -> Price:
+    found = next(filter(None, map(price_of, models)), None)
+    return found or price_of(UNKNOWN) or KNOWN[UNKNOWN]
+
+
 def price_of(model: str) -> Price | None:
-    """The price of a model, also under a dated name (`gpt-6-luna-2026-09-22`)."""
-    own = _own_or_none(getattr(settings, "CHAT_PRICES", "") or "")
+    """The stated price of a model, also under a dated name (`gpt-6-luna-2026-09-22`)."""
+    tables = (_staff, _own_or_none(getattr(settings, "CHAT_PRICES", "") or ""), KNOWN)
     for name in (model, _DATED.sub("", model)):
-        if name in own:
-            return own[name]
-        if name in KNOWN:
-            return KNOWN[name]
+        for table in tables:
+            if name in table:
+                return table[name]
     return None
 
 
