@@ -8,6 +8,7 @@ What a killed process held stays held until the day is over, as if it had been s
 model's server charged for it nobody knows. For the same reason `settle` is to be tried once only.
 """
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from django.utils.crypto import salted_hmac
 from chat.llm.prices import Price
 from chat.models import Conversation
 from chat.money import Brake, ModelPrice, Spend, billionths
+
+logger = logging.getLogger(__name__)
 
 Scope = Spend.Scope
 _SALT = "chat.spend"
@@ -218,11 +221,17 @@ def stated_prices() -> Mapping[str, Price]:
     return {model: Price(*stated) for model, *stated in rows}
 
 
-def stop(stopped: bool) -> bool:
-    """Pulls the brake, or lets go; whether that changed anything. From then on nothing is held."""
+def stop(stopped: bool, by: str) -> Brake | None:
+    """Pulls the brake, or lets it go; None where it was so already.
+
+    From the commit on no process holds money for a call; the calls under way end as each process
+    learns of it (`paid.look`).
+    """
     with transaction.atomic():
         brake, _made = Brake.objects.select_for_update().get_or_create(pk=Brake.ROW)
-        changed = brake.stopped != stopped
-        brake.stopped = stopped
+        if brake.stopped == stopped:
+            return None
+        brake.stopped, brake.since, brake.by = stopped, timezone.now(), by[:150]
         brake.save()
-    return changed
+    logger.warning("paid calls %s", "stopped" if stopped else "allowed again")
+    return brake

@@ -95,10 +95,12 @@ class ModelPrice(models.Model):
 
 
 class Brake(models.Model):
-    """Whether all paid calls are stopped by hand; one row at the most. The admin's log says who."""
+    """Whether all paid calls are stopped by hand, since when and by whom; one row at the most."""
 
     ROW = 1
     stopped = models.BooleanField(_("stopped"), default=False)
+    since = models.DateTimeField(_("since"), null=True)
+    by = models.CharField(_("by"), max_length=150, blank=True)
 
     class Meta:
         verbose_name = _("paid calls")

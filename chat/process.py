@@ -41,7 +41,7 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
-    live.spawn(_every(settings.CHAT_BUDGET_LOOK, _look_at_money))
+    live.spawn(_every(settings.CHAT_BUDGET_LOOK, look_at_money))
     _drain_on_sigterm(loop)
     logger.info(
         "serving",
@@ -94,13 +94,13 @@ async def drain() -> None:
         waits = [asyncio.create_task(turn.done.wait()) for turn in under_way]
         await asyncio.wait(waits, timeout=settings.CHAT_DRAIN_TIMEOUT)
         await live.ask_all({"type": "sweep"})
-    await paid.settled()
 
 
 async def shutdown() -> None:
     global _loop
     await drain()
     await live.stop()
+    await paid.settled()
     await backends.close()
     _loop = None
 
@@ -145,7 +145,8 @@ async def _renew() -> None:
     await _tell_health()
 
 
-async def _look_at_money() -> None:
+async def look_at_money() -> None:
+    """Learns what staff have changed, and which budgets are spent; sockets hear of it."""
     if await paid.look():
         await live.tell_all()
 
@@ -179,4 +180,4 @@ async def _heard(event: Mapping[str, Any]) -> None:
     elif event["type"] == "sweep":
         await sweep()
     elif event["type"] == "money":
-        await _look_at_money()
+        await look_at_money()

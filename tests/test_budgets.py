@@ -143,12 +143,14 @@ def test_a_dearer_call_than_was_held_counts_in_full(payer: Payer) -> None:
 
 
 def test_stopped_by_hand_nothing_is_held(payer: Payer) -> None:
-    assert budgets.stop(True)
-    assert not budgets.stop(True)
+    brake = budgets.stop(True, "vera")
+    assert brake is not None
+    assert (brake.by, brake.since is None) == ("vera", False)
+    assert budgets.stop(True, "root") is None
     assert budgets.standing().stopped
     assert refused(payer, CENT) == "stopped"
     assert rows() == {}
-    assert budgets.stop(False)
+    assert budgets.stop(False, "vera")
     reserve(payer, CENT)
 
 

@@ -51,8 +51,8 @@ CHAT: dict[str, set[str]] = {
     "views": DOOR | {"pages"},
     "frames": DOOR | {"views", "reading", "visit"},
     "pages": DOOR | {"demo"},
-    "admin": DOOR,
-    "notices": STORED,
+    "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
+    "notices": STORED | {"money"},
     "process": WRITING | {"turns", "notices", "backends"},
     "turns": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},

@@ -143,7 +143,7 @@ async def test_stopping_ends_the_calls_under_way_and_holds_no_more(payer: Payer)
 
     task = asyncio.create_task(call())
     await begun.wait()
-    assert await query(budgets.stop, True)
+    assert await query(budgets.stop, True, "vera")
     assert await paid.look() is True
     with pytest.raises(paid.Unpaid, match="stopped"):
         await task
@@ -153,7 +153,7 @@ async def test_stopping_ends_the_calls_under_way_and_holds_no_more(payer: Payer)
     with pytest.raises(paid.Unpaid, match="stopped"):
         async with paid.call(payer, CENT):
             pytest.fail("called")
-    await query(budgets.stop, False)
+    await query(budgets.stop, False, "vera")
     assert await paid.look() is True
     assert await paid.look() is False
     async with paid.call(payer, CENT):
@@ -161,7 +161,7 @@ async def test_stopping_ends_the_calls_under_way_and_holds_no_more(payer: Payer)
 
 
 async def test_who_has_not_looked_yet_is_stopped_too(payer: Payer) -> None:
-    await query(budgets.stop, True)
+    await query(budgets.stop, True, "vera")
     with pytest.raises(paid.Unpaid, match="stopped"):
         async with paid.call(payer, CENT):
             pytest.fail("called")

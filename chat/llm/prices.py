@@ -92,9 +92,18 @@ def _first(models: Sequence[str]) -> Price:
     return found or price_of(UNKNOWN) or KNOWN[UNKNOWN]
 
 
+def delivered() -> Mapping[str, Price]:
+    """The built-in prices and those of `CHAT_PRICES`, which hold where staff state none."""
+    return {**KNOWN, **_own()}
+
+
+def _own() -> Mapping[str, Price]:
+    return _own_or_none(getattr(settings, "CHAT_PRICES", "") or "")
+
+
 def price_of(model: str) -> Price | None:
     """The stated price of a model, also under a dated name (`gpt-6-luna-2026-09-22`)."""
-    tables = (_staff, _own_or_none(getattr(settings, "CHAT_PRICES", "") or ""), KNOWN)
+    tables = (_staff, _own(), KNOWN)
     for name in (model, _DATED.sub("", model)):
         for table in tables:
             if name in table:
