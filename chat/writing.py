@@ -24,7 +24,19 @@ from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
 from chat.live import Stream, live
-from chat.llm import LLM, Cited, Done, LLMError, Offered, Prompt, Text, ToolCall, Usage, prices
+from chat.llm import (
+    LLM,
+    Cited,
+    Done,
+    LLMError,
+    Offered,
+    Prompt,
+    Text,
+    Tool,
+    ToolCall,
+    Usage,
+    prices,
+)
 from chat.models import Message
 from chat.replies import Outcome, language_of
 
@@ -199,7 +211,7 @@ class Writer:
         offers = tools.OFFER_REPLIES.name
         return any(call.name != offers for call in calls) or (bool(calls) and not self._spoke)
 
-    async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Any]) -> list[ToolCall]:
+    async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
         """One request, paid for; its words are shown as they come. The tools it calls."""
         self._said, self._done = "", None
         async with self._billed(llm, prompt, offered):
@@ -207,7 +219,7 @@ class Writer:
 
     @asynccontextmanager
     async def _billed(
-        self, llm: LLM, prompt: Prompt, offered: Sequence[Any]
+        self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]
     ) -> AsyncIterator[None]:
         """Around one request, which may cost money; raises `Unpaid` where there is none for it."""
         if not llm.paid:
@@ -223,17 +235,19 @@ class Writer:
                 free = error.code in FREE and not self._said
                 raise
             finally:
-                bill.cost = self._figures.pay(Done("stop") if free else self._counted(prompt))
+                used = Done("stop") if free else self._counted(prompt, offered)
+                bill.cost = self._figures.pay(used)
 
-    def _counted(self, prompt: Prompt) -> Done:
+    def _counted(self, prompt: Prompt, offered: Sequence[Tool]) -> Done:
         """What a request used. One that was cut off tells nothing, and is charged all the same."""
         done = self._done or Done("stop")
         if done.usage is not None:
             return done
-        usage = Usage(context.count(prompt.messages), context.tokens(self._said))
-        return replace(done, usage=usage)
+        functions = (f"{tool.name} {tool.description} {tool.parameters}" for tool in offered)
+        given = context.count(prompt.messages) + sum(map(context.tokens, functions))
+        return replace(done, usage=Usage(given, context.tokens(self._said)))
 
-    async def _listen(self, llm: LLM, prompt: Prompt, offered: Sequence[Any]) -> list[ToolCall]:
+    async def _listen(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
         """Takes in what one request brings, for as long as it is worth waiting."""
         loop = asyncio.get_running_loop()
         patience = settings.CHAT_FIRST_TOKEN_TIMEOUT
