@@ -157,6 +157,8 @@ async def _mail() -> None:
 
 async def _embed() -> None:
     """A few at a time: a thread that computes holds up mails, and the end of the process."""
+    if settings.KNOWLEDGE_EMBEDDINGS == "endpoint" and paid.limited(""):
+        return
     while not turns.draining and await background(knowing.embed_pending, 4) > 0:
         continue
 

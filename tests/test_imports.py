@@ -61,7 +61,7 @@ CHAT: dict[str, set[str]] = {
     "breaker": {"llm"},
     "replies": {"models", "conversations", "languages"},
     "prompts": {"models", "personas", "context", "llm"},
-    "knowing": {"models", "database"},
+    "knowing": {"models", "database", "budgets", "paid", "llm", "context"},
     "identity": {"wire"},
     "tokens": {"identity"},
     "visitors": {"models", "conversations", "identity", "tokens"},

