@@ -25,8 +25,8 @@ PATIENCE = 3.0  # seconds; a reply without knowledge is better than none
 class Searching:
     """The searches of one turn in one site's knowledge.
 
-    Given the visitor's words it begins at once, while they are being stored. Where an endpoint makes
-    the vectors, `payer` pays for it; without money words alone are compared.
+    Given the visitor's words it begins at once, while they are being stored. Where an endpoint
+    makes the vectors, `payer` pays for it; without money words alone are compared.
     """
 
     def __init__(self, site: Site, payer: Payer, locale: str = "", words: str = "") -> None:

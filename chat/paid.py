@@ -47,15 +47,48 @@ class Bill:
     cost: Decimal
 
 
+class Advance:
+    """Money that is being held while a call is still prepared, so that it need not wait for that.
+
+    It is a guess: where it was too low, or did not fit, the call itself holds what it needs. What
+    no call has taken is given back by `drop`.
+    """
+
+    def __init__(self, payer: Payer, ample: Decimal) -> None:
+        self.ample = ample
+        self._holding: asyncio.Task[Reservation] | None = None
+        if not _standing.stopped:
+            self._holding = _spawn(query(budgets.reserve, payer, ample))
+
+    async def take(self, worst: Decimal) -> Reservation | None:
+        """What is held, for a call that costs `worst` at the most; None: nothing that would do."""
+        if self._holding is None or worst > self.ample:
+            return None
+        holding, self._holding = self._holding, None
+        try:
+            return await _held(holding)
+        except Unpaid as unpaid:
+            if unpaid.reason in ("stopped", "unknown"):
+                raise
+            return None
+
+    def drop(self) -> None:
+        if self._holding is not None:
+            _give_back_later(self._holding)
+            self._holding = None
+
+
 @asynccontextmanager
-async def call(payer: Payer, worst: Decimal) -> AsyncIterator[Bill]:
+async def call(payer: Payer, worst: Decimal, advance: Advance | None = None) -> AsyncIterator[Bill]:
     """Around one call that costs `worst` dollars at the most."""
     if _standing.stopped:
         raise Unpaid("stopped")
     try:
         async with asyncio.timeout(None) as alarm:
             _under_way.add(alarm)
-            held = await _reserved(payer, worst)
+            held = await advance.take(worst) if advance is not None else None
+            if held is None:
+                held = await _held(_spawn(query(budgets.reserve, payer, worst)))
             bill = Bill(worst)
             try:
                 yield bill
@@ -69,14 +102,13 @@ async def call(payer: Payer, worst: Decimal) -> AsyncIterator[Bill]:
         _under_way.discard(alarm)
 
 
-async def _reserved(payer: Payer, worst: Decimal) -> Reservation:
+async def _held(holding: "asyncio.Task[Reservation]") -> Reservation:
     """What is held for a call; whoever is cut off meanwhile leaves nothing held behind."""
-    holding = _spawn(query(budgets.reserve, payer, worst))
     try:
         async with asyncio.timeout(PATIENCE):
             return await asyncio.shield(holding)
     except Refused as refused:
-        logger.warning("not paid for", extra={"reason": refused.reason})
+        logger.info("not paid for", extra={"reason": refused.reason})
         raise Unpaid(refused.reason) from None
     except asyncio.CancelledError:
         _give_back_later(holding)

@@ -129,6 +129,7 @@ class Writer:
         self._length = 0  # of what was shown, in UTF-16 units
         self._cut = False  # it has reached its greatest length
         self._payer = Payer.of(material.conversation)
+        self._advance: paid.Advance | None = None
         self._unpaid = False  # no money is left for this reply
 
     @property
@@ -137,6 +138,23 @@ class Writer:
 
     async def write(self) -> Outcome:
         """The reply's end. Its text is what the stream was given."""
+        self._advance = self._held_in_advance()
+        try:
+            return await self._written()
+        finally:
+            if self._advance is not None:
+                self._advance.drop()
+
+    def _held_in_advance(self) -> paid.Advance | None:
+        """Money for the first request, while the knowledge is searched and the prompt made."""
+        llm, name = self._models[0]
+        if not llm.paid or not backends.breaker(llm, name).admits():
+            return None
+        model, most = prompts.model_of(self._material, name), prompts.reply_tokens(self._material)
+        budget = context.budget_for(model, settings.CHAT_CONTEXT_TOKENS)
+        return paid.Advance(self._payer, prices.ample(model, budget, tools.TOOLS, most))
+
+    async def _written(self) -> Outcome:
         question = self._material.question
         found = await self._searching(question) if question else []
         fitted: context.Fitted | None = None
@@ -227,7 +245,7 @@ class Writer:
             self._figures.add(self._done or Done("stop"))
             return
         worst = prices.worst(prompt.model, prompt.messages, offered, prompt.reply_tokens)
-        async with paid.call(self._payer, worst) as bill:
+        async with paid.call(self._payer, worst, self._advance) as bill:
             free = False
             try:
                 yield

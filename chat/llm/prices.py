@@ -21,6 +21,7 @@ from chat.llm import ChatMessage, Tool, Usage
 logger = logging.getLogger(__name__)
 
 _MILLION = Decimal(1_000_000)
+_BYTES = 4  # of a token, in most languages
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|latest)$")
 
 
@@ -87,6 +88,11 @@ def worst(
     price = _first([model])
     dearest = max(price.input, price.cached)
     return (tokens * dearest + output_tokens * price.output) / _MILLION
+
+
+def ample(model: str, prompt_tokens: int, tools: Sequence[Tool], output_tokens: int) -> Decimal:
+    """What `worst` hardly ever exceeds, for a prompt of so many tokens that is yet to be made."""
+    return worst(model, [{"": "x" * (prompt_tokens * _BYTES)}], tools, output_tokens)
 
 
 def _first(models: Sequence[str]) -> Price:
