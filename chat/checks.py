@@ -190,11 +190,11 @@ def rates() -> Iterator[CheckMessage]:
             hint="Write each as a number and a time, separated by semicolons.",
             id="chat.E019",
         )
-    for name in ("PER_VISITOR", "PER_ADDRESS"):
-        if getattr(settings, f"CHAT_SOCKETS_{name}") < 1 or settings.CHAT_SOCKETS < 1:
+    for name in ("CHAT_SOCKETS", "CHAT_SOCKETS_PER_ADDRESS", "CHAT_SOCKETS_PER_VISITOR"):
+        if getattr(settings, name) < 1:
             yield Error(
-                f"CHAT_SOCKETS or CHAT_SOCKETS_{name} lets nobody in.",
-                hint="Set both to 1 or more, or leave them unset.",
+                f"{name} lets nobody in.",
+                hint="Set it to 1 or more, or leave it unset.",
                 id="chat.E020",
             )
 
