@@ -257,13 +257,17 @@ class Writer:
                 bill.cost = self._figures.pay(used)
 
     def _counted(self, prompt: Prompt, offered: Sequence[Tool]) -> Done:
-        """What a request used. One that was cut off tells nothing, and is charged all the same."""
+        """What a request used. One that was cut off tells nothing, and is charged all the same.
+
+        Before its first word it may have thought, or called a tool, for as long as it is allowed.
+        """
         done = self._done or Done("stop")
         if done.usage is not None:
             return done
         functions = (f"{tool.name} {tool.description} {tool.parameters}" for tool in offered)
         given = context.count(prompt.messages) + sum(map(context.tokens, functions))
-        return replace(done, usage=Usage(given, context.tokens(self._said)))
+        written = context.tokens(self._said) if self._said else prompt.reply_tokens
+        return replace(done, usage=Usage(given, written))
 
     async def _listen(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
         """Takes in what one request brings, for as long as it is worth waiting."""

@@ -61,14 +61,14 @@ class SpendAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         brake = Brake.objects.filter(pk=Brake.ROW).first()
-        shown = {
+        more = {
             "title": _("Spending"),
             "brake": brake,
             "brake_since": moment(brake.since) if brake and brake.since else "",
             "may_stop": request.user.has_perm(STOP),
             "nothing_paid": not backends.paid(),
         }
-        return super().changelist_view(request, {**shown, **(extra_context or {})})
+        return super().changelist_view(request, {**more, **(extra_context or {})})
 
     # --- The brake ------------------------------------------------------------------------------
 
@@ -104,15 +104,15 @@ class SpendAdmin(ModelAdmin):
 
     @admin.display(description=_("spent"), ordering="spent")
     def spent_dollars(self, row: Spend) -> str:
-        return shown(row.spent)
+        return readable(row.spent)
 
     @admin.display(description=_("held for calls under way"), ordering="held")
     def held_dollars(self, row: Spend) -> str:
-        return shown(row.held)
+        return readable(row.held)
 
     @admin.display(description=_("budget"), ordering="cap")
     def budget(self, row: Spend) -> str:
-        return shown(row.cap)
+        return readable(row.cap)
 
     @labelled(_("used"), {"low": "success", "half": "warning", "high": "danger"})
     def share(self, row: Spend) -> tuple[str, str]:
@@ -125,7 +125,7 @@ class SpendAdmin(ModelAdmin):
         return moment(row.refused) if row.refused else ""
 
 
-def shown(amount: int) -> str:
+def readable(amount: int) -> str:
     """Dollars as a person reads them: cents, or more where it is less than a cent."""
     value = dollars(amount)
     return f"${value:.2f}" if value >= Decimal("0.01") or not value else f"${value:.6f}"
@@ -161,8 +161,8 @@ class ModelPriceAdmin(ModelAdmin):
     compressed_fields = False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        shown = {"delivered": sorted(prices.delivered().items()), "unknown": prices.UNKNOWN}
-        return super().changelist_view(request, {**shown, **(extra_context or {})})
+        more = {"delivered": sorted(prices.delivered().items()), "unknown": prices.UNKNOWN}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
