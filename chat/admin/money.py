@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -42,13 +42,12 @@ class SpendAdmin(ModelAdmin):
     list_display = ("when", "whose", "spent_dollars", "held_dollars", "budget", "share", "since")
     list_display_links = None
     list_per_page = 50
-    show_full_result_count = False
+    ordering = ("-day", "-scope", "-spent")  # all together before the sites
     list_before_template = "admin/desk/brake.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Spend]:
         rows = super().get_queryset(request).filter(scope__in=(Spend.Scope.WHOLE, Spend.Scope.SITE))
-        first = Case(When(scope=Spend.Scope.WHOLE, then=Value(0)), default=Value(1))
-        return rows.select_related("site").order_by("-day", first, "-spent")
+        return rows.select_related("site")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -131,6 +130,11 @@ def readable(amount: int) -> str:
     return f"${value:.2f}" if value >= Decimal("0.01") or not value else f"${value:.6f}"
 
 
+def plain(price: Decimal) -> str:
+    """Without the zeros that the column adds."""
+    return f"{price.normalize():f}"
+
+
 class PriceForm(forms.ModelForm):
     class Meta:
         model = ModelPrice
@@ -146,7 +150,7 @@ class PriceForm(forms.ModelForm):
 @admin.register(ModelPrice)
 class ModelPriceAdmin(ModelAdmin):
     form = PriceForm
-    list_display = ("model", "input", "cached", "output")
+    list_display = ("model", "of_input", "of_cached", "of_output")
     search_fields = ("model",)
     fieldsets = (
         (
@@ -163,6 +167,18 @@ class ModelPriceAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         more = {"delivered": sorted(prices.delivered().items()), "unknown": prices.UNKNOWN}
         return super().changelist_view(request, {**more, **(extra_context or {})})
+
+    @admin.display(description=_("input"), ordering="input")
+    def of_input(self, row: ModelPrice) -> str:
+        return plain(row.input)
+
+    @admin.display(description=_("cached input"), ordering="cached")
+    def of_cached(self, row: ModelPrice) -> str:
+        return plain(row.cached)
+
+    @admin.display(description=_("output"), ordering="output")
+    def of_output(self, row: ModelPrice) -> str:
+        return plain(row.output)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

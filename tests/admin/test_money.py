@@ -44,6 +44,7 @@ def test_spending_stands_against_its_budget(staff: Client, site: Site) -> None:
         assert shown in text
     for shown in ("all sites together", "$0.55", "$100.00"):
         assert shown in text
+    assert text.index("$100.00") < text.index("Acme Desks")
 
 
 def test_visitors_and_addresses_are_not_listed(staff: Client, site: Site) -> None:
@@ -120,6 +121,7 @@ def test_a_price_that_staff_state_counts_at_once(root: Client) -> None:
     assert prices.cost(MILLION, "my-model") == 10
     state(root)
     assert prices.cost(MILLION, "my-model") == 1
+    assert ">0.1<" in page(root, "chat_modelprice_changelist")
     row = ModelPrice.objects.get()
     root.post(reverse("admin:chat_modelprice_delete", args=[row.pk]), {"post": "yes"})
     assert prices.cost(MILLION, "my-model") == 10
