@@ -49,6 +49,11 @@ def chain() -> Sequence[tuple[LLM, str]]:
     return chain
 
 
+def paid() -> bool:
+    """Whether the configured model costs money."""
+    return settings.CHAT_BACKEND == "completions"
+
+
 def breaker(llm: LLM, model: str) -> Breaker:
     """What is known of this model's server. The guided seller has none and cannot be away."""
     return _breakers[llm.name, model]

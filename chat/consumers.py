@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 
 STRIKES = 3  # broken frames
 STRIKES_WITHIN = 60.0  # seconds
-FRAMES = 60  # of any kind
-FRAMES_WITHIN = 3.0  # seconds
 
 
 class ChatConsumer(AsyncConsumer):
@@ -40,9 +38,10 @@ class ChatConsumer(AsyncConsumer):
         self.reader: Reader | None = None
         self.last_frame = time.monotonic()
         self.strikes: deque[float] = deque(maxlen=STRIKES)
-        self.recent: deque[float] = deque(maxlen=FRAMES)
+        frames, self.frames_within = limits.frames()
+        self.recent: deque[float] = deque(maxlen=frames)  # when the latest came
         self.watchdog: asyncio.TimerHandle | None = None
-        self.counted = False
+        self.seat = limits.Seat()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without the hop to a thread that Channels makes before every handler."""
@@ -53,8 +52,7 @@ class ChatConsumer(AsyncConsumer):
         self.address = (self.scope.get("client") or ("",))[0]
         self.socket = Socket(self.send, self._catch_up)
         await self.send({"type": "websocket.accept"})
-        self.counted = limits.enter(self.address)
-        if not self.counted:
+        if not self.seat.take(self.address):
             await self.socket.close(wire.CLOSE_TOO_MANY, "retry_after=30")
             return
         self._watch(settings.CHAT_CONNECT_TIMEOUT)
@@ -76,8 +74,7 @@ class ChatConsumer(AsyncConsumer):
     async def websocket_disconnect(self, message: Mapping[str, Any]) -> None:
         if self.watchdog is not None:
             self.watchdog.cancel()
-        if self.counted:
-            limits.leave(self.address)
+        self.seat.leave()
         self.socket.gone()
         live.leave(self.socket)
         raise StopConsumer
@@ -99,6 +96,9 @@ class ChatConsumer(AsyncConsumer):
                 return
             if not visitors.holds(site, identity):
                 await self.socket.close(wire.CLOSE_TOKEN, "token")
+                return
+            if not self.seat.take_for(identity.visitor.hex):
+                await self.socket.close(wire.CLOSE_TOO_MANY, "retry_after=30")
                 return
             self.reader = Reader(self.socket, identity)
             visit = Visit(
@@ -144,7 +144,9 @@ class ChatConsumer(AsyncConsumer):
     def _too_many(self) -> bool:
         self.recent.append(self.last_frame)
         full = len(self.recent) == self.recent.maxlen
-        return settings.CHAT_RATES and full and self.last_frame - self.recent[0] < FRAMES_WITHIN
+        return (
+            settings.CHAT_RATES and full and self.last_frame - self.recent[0] < self.frames_within
+        )
 
     def _watch(self, seconds: float) -> None:
         """Closes the socket where nothing was heard for so long."""

@@ -134,11 +134,13 @@ def receive(
     page: Page | None = None,
     locale: str = "",
     signed: Signed | None = None,
+    network: str = "",
 ) -> Received:
     """Stores a visitor's message; the same `client_id` again gives the first answer.
 
     `conversation` is the one the token names; a new one begins where that has ended. The greeting
-    goes in front of the first message. `signed` says who the visitor is on the website.
+    goes in front of the first message. `signed` says who the visitor is on the website, `network`
+    (`limits.mark`) from which address they write.
     """
 
     def begin(id: uuid.UUID) -> Conversation:
@@ -148,7 +150,7 @@ def receive(
     for last_try in (False, True):
         try:
             with transaction.atomic():
-                return _receive(visitor, conversation, client_id, text, spoken, begin)
+                return _receive(visitor, conversation, client_id, text, spoken, network, begin)
         except IntegrityError:
             # Another tab stored the same message, or made the same conversation, meanwhile.
             if last_try:
@@ -162,6 +164,7 @@ def _receive(
     client_id: str,
     text: str,
     spoken: bool,
+    network: str,
     begin: Callable[[uuid.UUID], Conversation],
 ) -> Received:
     conversation = _locked(visitor_id, conversation_id)
@@ -188,7 +191,8 @@ def _receive(
     added.append(message)
     if conversation.state == Conversation.State.OPEN:
         conversation.awaiting_since = conversation.awaiting_since or now
-    keep(conversation, "awaiting_since")
+    conversation.network = network
+    keep(conversation, "awaiting_since", "network")
     return Received(conversation, message, added)
 
 

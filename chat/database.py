@@ -28,6 +28,11 @@ async def query(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _on(_chat, _twice(function), *args, **kwargs)
 
 
+async def once(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `query`, for what must not be done twice, even where nobody heard that it was done."""
+    return await _on(_chat, function, *args, **kwargs)
+
+
 async def searching(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """For searches, which compute for longer than they ask the database."""
     return await _on(_search, function, *args, **kwargs)

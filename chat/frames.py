@@ -41,7 +41,7 @@ async def events(request: HttpRequest) -> HttpResponseBase:
     reader = Reader(socket, identity)
     visit = Visit(socket=socket, reader=reader, identity=identity, site=site, address=address)
     return StreamingHttpResponse(
-        _flow(line, visit, frame, socket, address),
+        _flow(line, visit, frame, socket, address, identity.visitor.hex),
         content_type="text/event-stream",
         headers=_UNBUFFERED,
     )
@@ -66,11 +66,12 @@ class _Line:
 
 
 async def _flow(
-    line: _Line, visit: Visit, frame: wire.Connect, socket: Socket, address: str
+    line: _Line, visit: Visit, frame: wire.Connect, socket: Socket, address: str, visitor: str
 ) -> AsyncIterator[str]:
     """The events, until one side has had enough."""
-    counted = limits.enter(address)
-    if not counted:
+    seat = limits.Seat()
+    if not (seat.take(address) and seat.take_for(visitor)):
+        seat.leave()
         yield _closing(wire.CLOSE_TOO_MANY, "retry_after=30")
         return
     live.lines.add(socket)
@@ -90,7 +91,7 @@ async def _flow(
             else:
                 yield f"data: {message['text']}\n\n"
     finally:
-        limits.leave(address)
+        seat.leave()
         live.lines.discard(socket)
         socket.gone()
         live.leave(socket)
@@ -112,7 +113,7 @@ async def frames(request: HttpRequest) -> HttpResponse:
         page, locale = wire.page(body.get("page")), wire.locale(body.get("locale"))
     except wire.BadFrame as bad:
         raise Problem(400, "bad_request", bad.message) from None
-    wait = await limits.wait("frames", identity.visitor.hex)
+    wait = await limits.wait(("frames", identity.visitor.hex))
     if wait:
         text = _("You are writing too fast. Please wait a moment.")
         raise Problem(429, "rate_limited", text, retry_after=wait)

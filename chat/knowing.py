@@ -4,7 +4,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from django.conf import settings
+
+from chat import context, paid
+from chat.budgets import Payer
 from chat.database import searching
+from chat.llm import Usage, prices
 from chat.models import Site
 from knowledge.embeddings import embed_pending, warm
 from knowledge.search import Found, search
@@ -20,11 +25,13 @@ PATIENCE = 3.0  # seconds; a reply without knowledge is better than none
 class Searching:
     """The searches of one turn in one site's knowledge.
 
-    Given the visitor's words it begins at once, while they are being stored.
+    Given the visitor's words it begins at once, while they are being stored. Where an endpoint
+    makes the vectors, `payer` pays for it; without money words alone are compared.
     """
 
-    def __init__(self, site: Site, locale: str = "", words: str = "") -> None:
+    def __init__(self, site: Site, payer: Payer, locale: str = "", words: str = "") -> None:
         self._site = site
+        self._payer = payer
         self._language = locale or site.language
         self._found: dict[str, asyncio.Task[list[Found]]] = {}
         if words:
@@ -43,12 +50,26 @@ class Searching:
 
     def _begin(self, words: str) -> asyncio.Task[list[Found]]:
         if words not in self._found:
-            work = searching(
-                search,
-                self._site.collection_id,
-                words,
-                limit=LIMIT,
-                language=self._language,
-            )
+            costs = settings.KNOWLEDGE_EMBEDDINGS == "endpoint"
+            work = self._paid_for(words) if costs else self._search(words)
             self._found[words] = asyncio.create_task(work)
         return self._found[words]
+
+    async def _search(self, words: str, *, by_meaning: bool = True) -> list[Found]:
+        return await searching(
+            search,
+            self._site.collection_id,
+            words,
+            limit=LIMIT,
+            language=self._language,
+            by_meaning=by_meaning,
+        )
+
+    async def _paid_for(self, words: str) -> list[Found]:
+        model = settings.KNOWLEDGE_EMBEDDINGS_MODEL
+        try:
+            async with paid.call(self._payer, prices.worst(model, [{"": words}], (), 0)) as bill:
+                bill.cost = prices.cost(Usage(context.tokens(words), 0), model)
+                return await self._search(words)
+        except paid.Unpaid:
+            return await self._search(words, by_meaning=False)

@@ -1,4 +1,7 @@
-"""How often: rates per visitor and per address, in Redis where there is one, else in memory."""
+"""How often, and how many at once: rates in Redis where there is one, else in memory; sockets.
+
+Rates protect comfort, not money, which has budgets of its own (`budgets.py`).
+"""
 
 import asyncio
 import ipaddress
@@ -8,6 +11,7 @@ from collections import Counter
 from functools import cache
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -16,16 +20,15 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 0.5  # seconds for Redis to answer
 SILENCE = 10.0  # seconds in which it is not asked again after it did not
+KINDS = ("visitor", "address", "site", "init", "new_visitors", "frames")
 _silent_until = 0.0
-_limiter: SlidingWindowCounterRateLimiter | None = None
-_sockets: Counter[str] = Counter()  # open ones of this process, by address
 
 
 @cache
 def rates() -> dict[str, list[RateLimitItem]]:
     """The rates of the settings; raises ValueError naming the variable that makes no sense."""
     found = {}
-    for kind in ("visitor", "address", "init", "frames"):
+    for kind in KINDS:
         name = f"CHAT_RATE_{kind.upper()}"
         try:
             found[kind] = parse_many(getattr(settings, name))
@@ -34,10 +37,10 @@ def rates() -> dict[str, list[RateLimitItem]]:
     return found
 
 
-def _storage() -> Storage:
-    if settings.REDIS_URL:
-        return RedisStorage(f"async+{settings.REDIS_URL}", implementation="redispy")
-    return MemoryStorage()
+def frames() -> tuple[int, float]:
+    """So many frames on a socket, within so many seconds, and no more."""
+    rate = rates()["frames"][0]
+    return rate.amount, float(rate.get_expiry())
 
 
 def network(address: str) -> str:
@@ -53,45 +56,92 @@ def network(address: str) -> str:
     return address
 
 
-async def wait(kind: str, key: str) -> int:
-    """Counts one of `kind` (a key of `rates`) for `key`; seconds to wait, 0: go on.
+def mark(address: str) -> str:
+    """What stands for the address's network where it is kept: nobody reads it out of that."""
+    return salted_hmac("chat.network", network(address), algorithm="sha256").hexdigest()[:32]
 
-    Where Redis is down nobody waits: rates protect comfort, the money has budgets of its own.
+
+# --- How often ----------------------------------------------------------------------------------
+
+
+async def wait(*counted: tuple[str, str]) -> int:
+    """Counts one of each kind for its key; seconds to wait, 0: go on.
+
+    In the order given, and what one of them refuses counts for none after it: a visitor who is too
+    fast uses up nothing of the site's.
     """
-    global _silent_until
-    if not settings.CHAT_RATES or time.monotonic() < _silent_until:
-        return 0
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await _wait(kind, key)
-    except Exception as error:
-        logger.warning("rates unknown", extra={"error": type(error).__name__})
-        _silent_until = time.monotonic() + SILENCE
+    for kind, key in counted if settings.CHAT_RATES else ():
+        if seconds := await _wait(kind, key):
+            return seconds
     return 0
 
 
 async def _wait(kind: str, key: str) -> int:
-    global _limiter
-    if _limiter is None:
-        _limiter = SlidingWindowCounterRateLimiter(_storage())
+    """By Redis; while it is down each process counts for itself."""
+    global _silent_until
+    if time.monotonic() >= _silent_until:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await _count(_shared(), kind, key)
+        except Exception as error:
+            logger.warning("rates unknown", extra={"error": type(error).__name__})
+            _silent_until = time.monotonic() + SILENCE
+    return await _count(_own(), kind, key)
+
+
+async def _count(limiter: SlidingWindowCounterRateLimiter, kind: str, key: str) -> int:
     for rate in rates()[kind]:
-        if not await _limiter.hit(rate, kind, key):
-            window = await _limiter.get_window_stats(rate, kind, key)
+        if not await limiter.hit(rate, kind, key):
+            window = await limiter.get_window_stats(rate, kind, key)
             return max(1, int(window.reset_time - time.time()) + 1)
     return 0
 
 
-def enter(address: str) -> bool:
-    """A socket opens; False: there are too many from this address."""
-    key = network(address)
-    if settings.CHAT_RATES and _sockets[key] >= settings.CHAT_SOCKETS_PER_ADDRESS:
-        return False
-    _sockets[key] += 1
-    return True
+@cache
+def _own() -> SlidingWindowCounterRateLimiter:
+    return SlidingWindowCounterRateLimiter(MemoryStorage())
 
 
-def leave(address: str) -> None:
-    key = network(address)
-    _sockets[key] -= 1
-    if _sockets[key] <= 0:
-        del _sockets[key]
+@cache
+def _shared() -> SlidingWindowCounterRateLimiter:
+    if not settings.REDIS_URL:
+        return _own()
+    redis: Storage = RedisStorage(f"async+{settings.REDIS_URL}", implementation="redispy")
+    return SlidingWindowCounterRateLimiter(redis)
+
+
+# --- How many at once ---------------------------------------------------------------------------
+
+
+class Seat:
+    """What one open socket takes up in this process: of all, of its address's, of its visitor's."""
+
+    _taken: Counter[tuple[str, str]] = Counter()  # by all seats
+
+    def __init__(self) -> None:
+        self._mine: list[tuple[str, str]] = []
+
+    def take(self, address: str) -> bool:
+        """A socket opens; False: there are too many."""
+        return self._take("process", "", settings.CHAT_SOCKETS) and self._take(
+            "address", network(address), settings.CHAT_SOCKETS_PER_ADDRESS
+        )
+
+    def take_for(self, visitor: str) -> bool:
+        """It is known by now whose it is; False: this visitor has too many."""
+        return self._take("visitor", visitor, settings.CHAT_SOCKETS_PER_VISITOR)
+
+    def _take(self, kind: str, key: str, most: int) -> bool:
+        if settings.CHAT_RATES and self._taken[kind, key] >= most:
+            return False
+        self._taken[kind, key] += 1
+        self._mine.append((kind, key))
+        return True
+
+    def leave(self) -> None:
+        """The socket is closed. What was not taken is not given back."""
+        for place in self._mine:
+            self._taken[place] -= 1
+            if self._taken[place] <= 0:
+                del self._taken[place]
+        self._mine.clear()

@@ -9,11 +9,26 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from chat.money import Brake, ModelPrice, Spend
+
+__all__ = [
+    "Brake",
+    "Conversation",
+    "Lead",
+    "Message",
+    "ModelPrice",
+    "Persona",
+    "PersonaVersion",
+    "Site",
+    "Spend",
+    "Visitor",
+]
 
 
 class Persona(models.Model):
@@ -140,6 +155,18 @@ class Site(models.Model):
         default=30,
         help_text=_("After so many days of silence a conversation ends."),
     )
+    daily_budget = models.DecimalField(
+        _("budget a day, USD"),
+        max_digits=9,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_(
+            "What models may cost a day (UTC); then the guided seller answers, which costs "
+            "nothing. Empty: CHAT_BUDGET_SITE."
+        ),
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -229,6 +256,8 @@ class Conversation(models.Model):
     page_url = models.TextField(_("page"), blank=True)
     page_title = models.CharField(_("page title"), max_length=300, blank=True)
     referrer = models.TextField(_("referrer"), blank=True)
+    # A mark of the address the visitor wrote from last (`limits.mark`): it pays for the replies.
+    network = models.CharField(max_length=32, blank=True, editable=False)
     summary = models.TextField(_("summary"), blank=True)
     summary_seq = models.PositiveIntegerField(default=0, editable=False)  # summarised up to here
     example = models.BooleanField(_("example"), default=False, editable=False)  # of the demo

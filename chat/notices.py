@@ -1,4 +1,4 @@
-"""E-mails to staff: a new lead, and a visitor who waits for a person.
+"""E-mails to staff: a new lead, a visitor who waits for a person, a budget that is used up.
 
 `send_due` runs in the server's sweep, outside any request or turn. Whichever process marks a row
 first sends its mail, so nobody hears of one thing twice; a mail that could not be sent gives its
@@ -15,13 +15,14 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat.models import Conversation, Lead, Site
+from chat.models import Conversation, Lead, Site, Spend
+from chat.money import dollars
 from chat.rights import STAFF_GROUP
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def send_due(limit: int = 20) -> int:
     The first failure ends the round: a mail server that is away would hold it up once for each.
     """
     sent = 0
-    for kind in (Waiting, NewLead):
+    for kind in (Waiting, NewLead, HalfSpent, NearlySpent, AllSpent):
         for row in kind.due()[: limit - sent]:
             notice = kind(row)
             if not notice.claim():
@@ -60,7 +61,7 @@ class Notice:
 
     def __init__(self, row: Any) -> None:
         self.row = row
-        self.site: Site = row.site
+        self.site: Site | None = row.site  # None: of all sites
         self.marked_at: datetime | None = None
 
     def __str__(self) -> str:
@@ -80,7 +81,8 @@ class Notice:
     def answer_to(self) -> list[str]:
         return []
 
-    def conversation_id(self) -> Any:
+    def page(self) -> str:
+        """Where in the admin staff see to it."""
         raise NotImplementedError
 
     @classmethod
@@ -102,14 +104,14 @@ class Notice:
 
     def send(self) -> int:
         """How many mails it made: none where there is nobody to read it."""
-        to = recipients(self.site)
+        to = recipients(self.site) if self.site else owners()
         if not to:
             logger.warning("Nobody to mail: %s", self)
             return 0
-        with override(self.site.language):
+        with override(self.site.language if self.site else settings.LANGUAGE_CODE):
             message = EmailMessage(
                 subject=one_line(self.subject()),
-                body=f"{self.body()}\n\n{conversation_link(self.conversation_id())}\n",
+                body=f"{self.body()}\n\n{settings.PUBLIC_URL}{self.page()}\n",
                 to=to,
                 reply_to=self.answer_to(),
                 headers={"Auto-Submitted": "auto-generated"},
@@ -151,8 +153,8 @@ class NewLead(Notice):
             return []
         return [self.row.email]
 
-    def conversation_id(self) -> Any:
-        return self.row.conversation_id
+    def page(self) -> str:
+        return conversation_page(self.row.conversation_id)
 
 
 class Waiting(Notice):
@@ -175,8 +177,77 @@ class Waiting(Notice):
         talk = "\n\n".join(lines)
         return f"{_('A visitor asked to talk with a person.')}\n\n{talk}"
 
-    def conversation_id(self) -> Any:
-        return self.row.pk
+    def page(self) -> str:
+        return conversation_page(self.row.pk)
+
+
+class _Spending(Notice):
+    """A budget of today, of a site or of all together, is used up so far."""
+
+    row: Spend
+    percent: int
+
+    @classmethod
+    def waiting_rows(cls) -> QuerySet[Spend]:
+        return cls.so_far().filter(
+            day=timezone.now().date(), scope__in=(Spend.Scope.SITE, Spend.Scope.WHOLE), cap__gt=0
+        )
+
+    @classmethod
+    def so_far(cls) -> QuerySet[Spend]:
+        return Spend.objects.annotate(part=F("spent") * 100).filter(
+            part__gte=F("cap") * cls.percent
+        )
+
+    def subject(self) -> str:
+        return _("%(percent)s %% of today's budget is spent (%(site)s)") % {
+            "percent": self.percent,
+            "site": self._whose(),
+        }
+
+    def body(self) -> str:
+        return _(
+            "Models have cost $%(spent)s of $%(budget)s so far today (UTC). When the budget is "
+            "spent, the guided seller answers until the day is over; it costs nothing."
+        ) % {"spent": f"{dollars(self.row.spent):.2f}", "budget": f"{dollars(self.row.cap):.2f}"}
+
+    def page(self) -> str:
+        return reverse("admin:chat_spend_changelist")
+
+    def _whose(self) -> str:
+        return str(self.site or _("all sites together"))
+
+
+class HalfSpent(_Spending):
+    mark = "mailed_50"
+    paused = {}
+    percent = 50
+
+
+class NearlySpent(_Spending):
+    mark = "mailed_80"
+    paused = {}
+    percent = 80
+
+
+class AllSpent(_Spending):
+    """A call did not fit any more."""
+
+    mark = "mailed_spent"
+    paused = {}
+
+    @classmethod
+    def so_far(cls) -> QuerySet[Spend]:
+        return Spend.objects.filter(refused__isnull=False)
+
+    def subject(self) -> str:
+        return _("Today's budget is spent (%(site)s)") % {"site": self._whose()}
+
+    def body(self) -> str:
+        return _(
+            "Models have cost $%(spent)s of $%(budget)s today (UTC). The guided seller answers "
+            "until the day is over, or the budget is raised."
+        ) % {"spent": f"{dollars(self.row.spent):.2f}", "budget": f"{dollars(self.row.cap):.2f}"}
 
 
 def recipients(site: Site) -> list[str]:
@@ -188,9 +259,16 @@ def recipients(site: Site) -> list[str]:
     return list(staff.exclude(email="").order_by("email").values_list("email", flat=True))
 
 
-def conversation_link(conversation_id: Any) -> str:
-    path = reverse("admin:chat_conversation_change", args=[conversation_id])
-    return f"{settings.PUBLIC_URL}{path}"
+def owners() -> list[str]:
+    """Who pays for all sites: as the setting says, else every superuser."""
+    if settings.CHAT_BUDGET_EMAILS:
+        return list(settings.CHAT_BUDGET_EMAILS)
+    users = get_user_model()._default_manager.filter(is_active=True, is_superuser=True)
+    return list(users.exclude(email="").order_by("email").values_list("email", flat=True))
+
+
+def conversation_page(conversation_id: Any) -> str:
+    return reverse("admin:chat_conversation_change", args=[conversation_id])
 
 
 def one_line(text: str) -> str:

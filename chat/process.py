@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, knowing, notices, replies, turns
+from chat import backends, knowing, notices, paid, replies, turns
 from chat.database import background, query
 from chat.live import live
 from chat.replies import Claim, Finished
@@ -41,6 +41,7 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
+    live.spawn(_every(settings.CHAT_BUDGET_LOOK, look_at_money))
     _drain_on_sigterm(loop)
     logger.info(
         "serving",
@@ -99,6 +100,7 @@ async def shutdown() -> None:
     global _loop
     await drain()
     await live.stop()
+    await paid.settled()
     await backends.close()
     _loop = None
 
@@ -143,12 +145,20 @@ async def _renew() -> None:
     await _tell_health()
 
 
+async def look_at_money() -> None:
+    """Learns what staff have changed, and which budgets are spent; sockets hear of it."""
+    if await paid.look():
+        await live.tell_all()
+
+
 async def _mail() -> None:
     await background(notices.send_due)
 
 
 async def _embed() -> None:
     """A few at a time: a thread that computes holds up mails, and the end of the process."""
+    if settings.KNOWLEDGE_EMBEDDINGS == "endpoint" and paid.limited(""):
+        return
     while not turns.draining and await background(knowing.embed_pending, 4) > 0:
         continue
 
@@ -171,3 +181,5 @@ async def _heard(event: Mapping[str, Any]) -> None:
             turn.end(uuid.UUID(event["reply"]), event["attempt"], event["reason"])
     elif event["type"] == "sweep":
         await sweep()
+    elif event["type"] == "money":
+        await look_at_money()

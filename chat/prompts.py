@@ -86,12 +86,24 @@ def _about(material: Material) -> Mapping[str, str]:
     return {"signed in on the website, so do not ask again": signed, **material.known}
 
 
+def model_of(material: Material, model: str = "") -> str:
+    """The model that is asked: the one named, else the persona's, else the setting's."""
+    version = material.version
+    return model or (version.model if version else "") or settings.CHAT_MODEL
+
+
+def reply_tokens(material: Material) -> int:
+    """So many tokens a reply may have."""
+    version = material.version
+    return (version.reply_tokens if version else None) or settings.CHAT_REPLY_TOKENS
+
+
 def make(
     material: Material, found: Sequence[Found], search: Search, model: str = ""
 ) -> tuple[Prompt, context.Fitted]:
     """The prompt within the model's budget, and what of the material it holds."""
     row, version = material.conversation, material.version
-    model = model or (version.model if version else "") or settings.CHAT_MODEL
+    model = model_of(material, model)
     fitted = context.fit(
         instructions=personas.instructions(version, row.site),
         facts=row.site.facts,
@@ -112,7 +124,7 @@ def make(
         search=search,
         signed=material.signed,
         model=model,
-        reply_tokens=(version.reply_tokens if version else None) or settings.CHAT_REPLY_TOKENS,
+        reply_tokens=reply_tokens(material),
         temperature=version.temperature if version else None,
         cache_key=f"{row.site.key}-{version.pk if version else 0}",
         visitor=hashlib.sha256(f"{settings.SECRET_KEY}{row.visitor_id}".encode()).hexdigest()[:32],

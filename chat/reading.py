@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat import backends, conversations, turns, wire
+from chat import backends, conversations, paid, turns, wire
 from chat.conversations import Changes
 from chat.database import query
 from chat.gate import gate
@@ -77,7 +77,7 @@ class Reader:
             open_reply = wire.OpenReply({**shape, "text": shape["text"] if text is None else text})
         conversation = changes.talk.as_field()
         return wire.status(
-            state=_state(conversation["state"]),
+            state=_state(conversation["state"], self._identity.site),
             conversation=conversation,
             messages=messages,
             open=open_reply,
@@ -93,10 +93,11 @@ class Reader:
                 live.watch(changes.open.owner, changes.talk.id)
 
 
-def _state(conversation: str) -> wire.SocketState:
+def _state(conversation: str, site: str) -> wire.SocketState:
     if turns.draining:
         return "closing"
     if conversation == "human":
         return "human"
     limited = gate.crowded or backends.health()["status"] == "degraded"
+    limited = limited or (backends.paid() and paid.limited(site))
     return "limited" if limited else "ready"

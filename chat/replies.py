@@ -221,11 +221,12 @@ def finish(*, reply: uuid.UUID, attempt: int, owner: str, outcome: Outcome) -> F
 def failure(code: str, language: str) -> dict[str, str]:
     """The columns that say in words, on a failed reply, what went wrong."""
     with override(language):
-        words = (
-            _("I could not answer in time. Please try again.")
-            if code in ("try_again", "busy")
-            else _("Something went wrong while I was writing. Please try again.")
-        )
+        if code in ("try_again", "busy"):
+            words = _("I could not answer in time. Please try again.")
+        elif code == "budget_spent":
+            words = _("I had to stop in the middle. Please ask again.")
+        else:
+            words = _("Something went wrong while I was writing. Please try again.")
     return {"error_code": code, "error_text": words}
 
 

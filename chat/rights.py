@@ -16,6 +16,8 @@ STAFF_RIGHTS: dict[str, tuple[str, ...]] = {
     "chat.lead": ("view", "change"),
     "chat.persona": ("view", "add", "change"),  # to publish is to change
     "chat.personaversion": ("view", "add"),
+    "chat.spend": ("view",),
+    "chat.modelprice": ("view",),  # what bounds the bill is changed by administrators
     "knowledge.collection": ("view", "add", "change"),
     "knowledge.entry": ("view", "add", "change"),
 }

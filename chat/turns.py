@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from chat import backends, conversations, knowing, prompts, replies, wire
+from chat.budgets import Payer
 from chat.database import query
 from chat.gate import gate
 from chat.identity import Signed
@@ -159,7 +160,7 @@ class Turn:
                 self._read = material.newest
             self._writer = Writer(
                 material=material,
-                searching=self._searching or knowing.Searching(row.site, row.locale),
+                searching=self._searching or knowing.Searching(row.site, Payer.of(row), row.locale),
                 models=backends.chain(),
                 line=self._line,
                 started=self._started,
@@ -295,9 +296,11 @@ async def say(
     page: wire.Page | None = None,
     locale: str = "",
     signed: Signed | None = None,
+    network: str = "",
 ) -> conversations.Received:
     """A visitor's message: stored, told to all, then answered by a task of this process."""
-    searching = knowing.Searching(site, locale, frame.text)
+    payer = Payer(site.pk, site.daily_budget, visitor, network)
+    searching = knowing.Searching(site, payer, locale, frame.text)
     received = await query(
         conversations.receive,
         site=site,
@@ -309,6 +312,7 @@ async def say(
         page=page,
         locale=locale,
         signed=signed,
+        network=network,
     )
     row = received.conversation
     await live.tell(row.id, [message.as_frame() for message in received.added])

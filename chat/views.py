@@ -22,6 +22,7 @@ from chat import (
     limits,
     looks,
     origins,
+    paid,
     personas,
     process,
     tokens,
@@ -149,7 +150,10 @@ async def init(request: HttpRequest) -> HttpResponse:
     if site is None:
         raise Problem(404, "unknown_site", _("There is no such site here."))
     _check_origin(site, request)
-    wait = await limits.wait("init", limits.network(request.META.get("REMOTE_ADDR", "")))
+    network = limits.network(request.META.get("REMOTE_ADDR", ""))
+    wait = await limits.wait(
+        ("init", network), *([("new_visitors", network)] if token is None else [])
+    )
     if wait:
         text = _("You are writing too fast. Please wait a moment.")
         raise Problem(429, "rate_limited", text, retry_after=wait)
@@ -363,6 +367,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "llm": backends.health(),
         "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
         "load": _load_health(),
+        "budget": _budget_health(),
     }
     if database["status"] != "ok":
         return json_answer({"status": "down", "checks": checks}, 503)
@@ -398,6 +403,10 @@ def _load_health() -> dict[str, str]:
     if gate.crowded:
         return {"status": "degraded", "detail": "too many replies at once; new ones wait"}
     return {"status": "ok"}
+
+
+def _budget_health() -> dict[str, str]:
+    return paid.health() if backends.paid() else {"status": "off", "detail": "nothing is paid for"}
 
 
 @csrf_exempt

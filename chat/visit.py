@@ -88,11 +88,7 @@ class Visit:
         return self._socket.conversation or self._identity.conversation
 
     async def _say(self, frame: wire.Say) -> None:
-        wait = await limits.wait("visitor", self._identity.visitor.hex)
-        wait = wait or await limits.wait("address", limits.network(self._address))
-        if wait:
-            text = _("You are writing too fast. Please wait a moment.")
-            self._refuse(frame, "rate_limited", text, final=False, retry_after=wait)
+        if await self._too_fast(frame):
             return
         received = await turns.say(
             site=self._site,
@@ -102,6 +98,7 @@ class Visit:
             page=self._page,
             locale=self._locale,
             signed=self._identity.signed,
+            network=limits.mark(self._address),
         )
         talk = received.conversation.id
         if received.duplicate:
@@ -111,6 +108,18 @@ class Visit:
             # The conversation had ended meanwhile, and these words began the next one.
             await self._reader.show(0, str(self._talk))
 
+    async def _too_fast(self, frame: wire.Say | wire.Regenerate) -> bool:
+        """Whether a frame that has something written was refused, since it came too soon."""
+        wait = await limits.wait(
+            ("visitor", self._identity.visitor.hex),
+            ("address", limits.network(self._address)),
+            ("site", self._site.key),
+        )
+        if wait:
+            text = _("You are writing too fast. Please wait a moment.")
+            self._refuse(frame, "rate_limited", text, final=False, retry_after=wait)
+        return bool(wait)
+
     async def _typing(self, frame: wire.Typing) -> None:
         """Goes to staff only, and their desk is not open yet."""
 
@@ -118,6 +127,8 @@ class Visit:
         await turns.stop(conversation=self._talk, message=frame.message)
 
     async def _regenerate(self, frame: wire.Regenerate) -> None:
+        if await self._too_fast(frame):
+            return
         await turns.regenerate(
             conversation=self._talk, message=frame.message, attempt=frame.attempt
         )

@@ -10,8 +10,8 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,12 +19,24 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, prompts, tools, wire
+from chat import backends, context, conversations, paid, prompts, tools, wire
+from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
 from chat.live import Stream, live
-from chat.llm import LLM, Cited, Done, LLMError, Offered, Prompt, Text, ToolCall, Usage
-from chat.llm.prices import cost
+from chat.llm import (
+    LLM,
+    Cited,
+    Done,
+    LLMError,
+    Offered,
+    Prompt,
+    Text,
+    Tool,
+    ToolCall,
+    Usage,
+    prices,
+)
 from chat.models import Message
 from chat.replies import Outcome, language_of
 
@@ -32,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
+# Before any word: the model's server has not even begun, and charges nothing.
+FREE = ("refused", "rate_limited", "overloaded", "unreachable")
 
 
 @dataclass(slots=True)
@@ -47,7 +61,7 @@ class _Figures:
     tools: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, done: Done) -> None:
-        """One request more. A price is looked up by the name that answered, or that was asked."""
+        """One request more."""
         self.model = done.model or self.asked
         if done.usage is None:
             return
@@ -57,11 +71,15 @@ class _Figures:
             so_far.output_tokens + done.usage.output_tokens,
             so_far.cached_tokens + done.usage.cached_tokens,
         )
-        for model in (self.model, self.asked):
-            spent = cost(model, done.usage)
-            if spent is not None:
-                self.cost = (self.cost or Decimal(0)) + spent
-                return
+
+    def pay(self, done: Done) -> Decimal:
+        """One request more, and its cost by the name that answered, or else that was asked."""
+        self.add(done)
+        if done.usage is None:
+            return Decimal(0)
+        spent = prices.cost(done.usage, self.model, self.asked)
+        self.cost = (self.cost or Decimal(0)) + spent
+        return spent
 
     def columns(self, duration_ms: int) -> dict[str, Any]:
         usage = self.usage
@@ -107,8 +125,12 @@ class Writer:
         self._replies: tuple[str, ...] = ()
         self._space = ""  # white space that is held back until a word follows
         self._said = ""  # in this round
+        self._done: Done | None = None  # of this round
         self._length = 0  # of what was shown, in UTF-16 units
         self._cut = False  # it has reached its greatest length
+        self._payer = Payer.of(material.conversation)
+        self._advance: paid.Advance | None = None
+        self._unpaid = False  # no money is left for this reply
 
     @property
     def _spoke(self) -> bool:
@@ -116,12 +138,31 @@ class Writer:
 
     async def write(self) -> Outcome:
         """The reply's end. Its text is what the stream was given."""
+        self._advance = self._held_in_advance()
+        try:
+            return await self._written()
+        finally:
+            if self._advance is not None:
+                self._advance.drop()
+
+    def _held_in_advance(self) -> paid.Advance | None:
+        """Money for the first request, while the knowledge is searched and the prompt made."""
+        llm, name = self._models[0]
+        if not llm.paid or not backends.breaker(llm, name).admits():
+            return None
+        model, most = prompts.model_of(self._material, name), prompts.reply_tokens(self._material)
+        budget = context.budget_for(model, settings.CHAT_CONTEXT_TOKENS)
+        return paid.Advance(self._payer, prices.ample(model, budget, tools.TOOLS, most))
+
+    async def _written(self) -> Outcome:
         question = self._material.question
         found = await self._searching(question) if question else []
         fitted: context.Fitted | None = None
         error = LLMError("no model", retryable=False)
         tried: tuple[LLM, str] | None = None
         for llm, model in self._models:
+            if llm.paid and self._unpaid:
+                continue
             if tried == (llm, model) and not await self._worth_again(error):
                 continue
             breaker = backends.breaker(llm, model)
@@ -134,13 +175,19 @@ class Writer:
             try:
                 with breaker.watching():
                     await self._attempt(llm, prompt)
+            except paid.Unpaid:
+                self._unpaid = True
+                if self._spoke:
+                    return self.outcome(Message.State.FAILED, "budget_spent")
+                continue
             except LLMError as failed:
                 error = failed
                 logger.warning("attempt failed", extra=self._extra(llm, failed))
                 if self._spoke:
                     return self.outcome(Message.State.FAILED, failed.code)
                 continue
-            backends.note(fell_back=llm is not self._models[0][0])
+            if not self._unpaid:
+                backends.note(fell_back=llm is not self._models[0][0])
             await self._summarise(fitted)
             return self.outcome(Message.State.COMPLETE)
         return self.outcome(Message.State.FAILED, error.code)
@@ -182,15 +229,53 @@ class Writer:
         offers = tools.OFFER_REPLIES.name
         return any(call.name != offers for call in calls) or (bool(calls) and not self._spoke)
 
-    async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Any]) -> list[ToolCall]:
-        """One request, its words shown as they come; the tools it calls."""
+    async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
+        """One request, paid for; its words are shown as they come. The tools it calls."""
+        self._said, self._done = "", None
+        async with self._billed(llm, prompt, offered):
+            return await self._listen(llm, prompt, offered)
+
+    @asynccontextmanager
+    async def _billed(
+        self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]
+    ) -> AsyncIterator[None]:
+        """Around one request, which may cost money; raises `Unpaid` where there is none for it."""
+        if not llm.paid:
+            yield
+            self._figures.add(self._done or Done("stop"))
+            return
+        worst = prices.worst(prompt.model, prompt.messages, offered, prompt.reply_tokens)
+        async with paid.call(self._payer, worst, self._advance) as bill:
+            free = False
+            try:
+                yield
+            except LLMError as error:
+                free = error.code in FREE and not self._said
+                raise
+            finally:
+                used = Done("stop") if free else self._counted(prompt, offered)
+                bill.cost = self._figures.pay(used)
+
+    def _counted(self, prompt: Prompt, offered: Sequence[Tool]) -> Done:
+        """What a request used. One that was cut off tells nothing, and is charged all the same.
+
+        Before its first word it may have thought, or called a tool, for as long as it is allowed.
+        """
+        done = self._done or Done("stop")
+        if done.usage is not None:
+            return done
+        functions = (f"{tool.name} {tool.description} {tool.parameters}" for tool in offered)
+        given = context.count(prompt.messages) + sum(map(context.tokens, functions))
+        written = context.tokens(self._said) if self._said else prompt.reply_tokens
+        return replace(done, usage=Usage(given, written))
+
+    async def _listen(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
+        """Takes in what one request brings, for as long as it is worth waiting."""
         loop = asyncio.get_running_loop()
         patience = settings.CHAT_FIRST_TOKEN_TIMEOUT
         if not self._spoke and llm.name != "guided":
             patience = min(patience, self._left_for_first_word())
         calls: list[ToolCall] = []
-        done: Done | None = None
-        self._said = ""
         try:
             async with (
                 asyncio.timeout(patience) as timer,
@@ -210,21 +295,12 @@ class Writer:
                     elif isinstance(event, Offered):
                         self._replies = event.replies
                     else:
-                        done = event
+                        self._done = event
                     if self._left() <= 0:
                         raise LLMError("try_again", retryable=False)
         except TimeoutError:
             raise LLMError("timeout", retryable=True) from None
-        finally:
-            self._figures.add(done or self._estimated(prompt))
         return calls
-
-    def _estimated(self, prompt: Prompt) -> Done:
-        """Of a request that was cut off no usage comes; what it wrote was paid for all the same."""
-        if not self._said or not self._figures.asked:
-            return Done("stop")
-        usage = Usage(context.count(prompt.messages), context.tokens(self._said))
-        return Done("stop", usage)
 
     async def _worth_again(self, error: LLMError) -> bool:
         """Whether the same model is asked once more; waits as long as it asked for."""
@@ -337,7 +413,8 @@ class Writer:
     def outcome(self, state: Message.State, error: str = "") -> Outcome:
         """How the reply ends, with what it took so far."""
         duration = int((time.monotonic() - self._started) * 1000)
-        known = "try_again" if error in ("timeout", "try_again", "rate_limited") else "failed"
+        again = ("timeout", "try_again", "rate_limited")
+        known = error if error == "budget_spent" else "try_again" if error in again else "failed"
         return Outcome(
             state,
             text="",  # the turn puts in what was shown

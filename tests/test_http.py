@@ -247,7 +247,14 @@ async def test_health_names_no_secret_and_goes_down_without_a_database(stack):
     made = stack("postgres")
     status, body, _ = await get(made.server, "/api/health")
     assert (status, body["status"]) == (200, "ok")
-    assert set(body["checks"]) == {"database", "channel_layer", "llm", "voice", "load"}
+    assert set(body["checks"]) == {
+        "database",
+        "channel_layer",
+        "llm",
+        "voice",
+        "load",
+        "budget",
+    }
     made.drop_database()
     async with asyncio.timeout(2.5):
         status, body, _ = await get(made.server, "/api/health")

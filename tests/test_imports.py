@@ -37,10 +37,11 @@ STORED = {
     "tokens",
     "database",
     "rights",
+    "budgets",
 }
 SHOWN = {"wire", "live", "sockets"}
-DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate"}
-WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies"}
+DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid"}
+WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies", "paid"}
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames"},
     "apps": {"checks", "rights", "database"},
@@ -50,8 +51,8 @@ CHAT: dict[str, set[str]] = {
     "views": DOOR | {"pages"},
     "frames": DOOR | {"views", "reading", "visit"},
     "pages": DOOR | {"demo"},
-    "admin": DOOR,
-    "notices": STORED,
+    "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
+    "notices": STORED | {"money"},
     "process": WRITING | {"turns", "notices", "backends"},
     "turns": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},
@@ -60,7 +61,7 @@ CHAT: dict[str, set[str]] = {
     "breaker": {"llm"},
     "replies": {"models", "conversations", "languages"},
     "prompts": {"models", "personas", "context", "llm"},
-    "knowing": {"models", "database"},
+    "knowing": {"models", "database", "budgets", "paid", "llm", "context"},
     "identity": {"wire"},
     "tokens": {"identity"},
     "visitors": {"models", "conversations", "identity", "tokens"},
@@ -68,6 +69,9 @@ CHAT: dict[str, set[str]] = {
     "conversations": {"models", "identity", "wire"},  # wire: how much fits into one frame
     "personas": {"models"},
     "limits": {"models"},
+    "models": {"money"},
+    "budgets": {"models", "money", "llm"},  # llm: what a model costs
+    "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
     "rights": {"models"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states

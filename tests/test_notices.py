@@ -4,6 +4,7 @@ import logging
 import smtplib
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -13,20 +14,21 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
-from chat import conversations, notices
-from chat.models import Conversation, Lead, Site
+from chat import budgets, conversations, notices
+from chat.models import Conversation, Lead, Site, Spend
 from chat.rights import STAFF_GROUP
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
+BUDGETS = (notices.HalfSpent, notices.NearlySpent, notices.AllSpent)
 WORDS = "I am Ada Okafor, ada@visitor.example"
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses() -> Iterator[None]:
     yield
-    notices.NewLead.paused = {}
-    notices.Waiting.paused = {}
+    for kind in (notices.NewLead, notices.Waiting, *BUDGETS):
+        kind.paused = {}
 
 
 @pytest.fixture
@@ -131,7 +133,8 @@ def test_a_failed_mail_is_due_again_after_a_pause(site: Site) -> None:
     row.refresh_from_db()
     assert row.mailed is None
     assert notices.send_due() == 0  # not at once
-    with patch("chat.notices.time.monotonic", lambda: notices.NewLead.paused[row.pk] + 1):
+    rested = notices.NewLead.paused[row.pk] + 1
+    with patch("chat.notices.time.monotonic", lambda: rested):
         assert notices.send_due() == 1
 
 
@@ -202,3 +205,76 @@ def test_the_mail_speaks_the_sites_language(site: Site) -> None:
         lead(site)
         notices.send_due()
     spoken.assert_called_once_with("de")
+
+
+# --- Budgets ------------------------------------------------------------------------------------
+
+
+def spend(site: Site, cents: int) -> bool:
+    """Whether so much could still be paid for."""
+    amount = Decimal(cents) / 100
+    try:
+        budgets.settle(budgets.reserve(budgets.Payer(site.pk, Decimal(1)), amount), amount)
+    except budgets.Refused:
+        return False
+    return True
+
+
+def subjects() -> list[str]:
+    while notices.send_due():
+        continue
+    found = [str(sent.subject) for sent in mail.outbox]
+    mail.outbox.clear()
+    return found
+
+
+def test_staff_hear_of_a_budget_at_50_and_80_percent_and_when_it_is_spent(site: Site) -> None:
+    budgets._noted.clear()
+    assert spend(site, 49)
+    assert subjects() == []
+    assert spend(site, 1)
+    notices.send_due()
+    [sent] = mail.outbox
+    assert sent.to == ["sales@acme.example", "boss@acme.example"]
+    assert "$0.50 of $1.00" in sent.body
+    assert "/admin/chat/spend/" in sent.body
+    assert subjects() == ["50 % of today's budget is spent (Acme Desks)"]
+    assert spend(site, 29)
+    assert subjects() == []
+    assert spend(site, 1)
+    assert subjects() == ["80 % of today's budget is spent (Acme Desks)"]
+    assert not spend(site, 30)
+    assert not spend(site, 30)
+    assert subjects() == ["Today's budget is spent (Acme Desks)"]
+
+
+def test_what_is_held_for_calls_under_way_worries_nobody(site: Site) -> None:
+    budgets.reserve(budgets.Payer(site.pk, Decimal(1)), Decimal("0.9"))
+    assert subjects() == []
+
+
+@pytest.mark.parametrize("named", [["owner@acme.example"], []])
+def test_owners_hear_of_all_sites_together(site: Site, settings: Any, named: list[str]) -> None:
+    settings.CHAT_BUDGET_EMAILS = named
+    settings.CHAT_BUDGET_WHOLE = 0.5
+    User.objects.create_superuser("root", "root@acme.example")
+    assert spend(site, 26)
+    notices.send_due()
+    [sent] = mail.outbox
+    assert sent.to == (named or ["root@acme.example"])
+    assert sent.subject == "50 % of today's budget is spent (all sites together)"
+
+
+def test_visitors_and_addresses_are_mailed_to_nobody(site: Site, settings: Any) -> None:
+    settings.CHAT_BUDGET_VISITOR = settings.CHAT_BUDGET_ADDRESS = 0.01
+    payer = budgets.Payer(site.pk, Decimal(1), Talker(site).visitor, "net")
+    budgets.settle(budgets.reserve(payer, Decimal("0.01")), Decimal("0.01"))
+    with pytest.raises(budgets.Refused):
+        budgets.reserve(payer, Decimal("0.01"))
+    assert subjects() == []
+
+
+def test_yesterdays_budget_is_nobodys_news(site: Site) -> None:
+    assert spend(site, 60)
+    Spend.objects.update(day=timezone.now().date() - timedelta(days=1))
+    assert subjects() == []

@@ -23,6 +23,8 @@ GIVEN = {
     "chat.change_persona",
     "chat.view_personaversion",
     "chat.add_personaversion",
+    "chat.view_spend",
+    "chat.view_modelprice",
     "knowledge.view_collection",
     "knowledge.add_collection",
     "knowledge.change_collection",

@@ -55,6 +55,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Money"),
+            "items": [
+                page(_("Spending"), "payments", "chat.spend"),
+                page(_("Prices"), "sell", "chat.modelprice"),
+            ],
+        },
+        {
             "title": _("People"),
             "items": [
                 page(_("Users"), "person", "auth.user"),

@@ -186,6 +186,7 @@ class SiteForm(forms.ModelForm):
             "avatar",
             "staff_emails",
             "idle_days",
+            "daily_budget",
         )
         widgets = {
             "allowed_origins": UnfoldAdminTextareaWidget({"rows": 3}),

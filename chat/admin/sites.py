@@ -64,6 +64,7 @@ class SiteAdmin(ModelAdmin):
             },
         ),
         (_("Staff and silence"), {"fields": ("staff_emails", "idle_days")}),
+        (_("Money"), {"fields": ("daily_budget",)}),
     )
     change_form_outer_before_template = "admin/desk/script_tag.html"
     change_form_outer_after_template = "admin/desk/identity_key.html"

@@ -126,6 +126,7 @@ class LLM(Protocol):
     """Something that writes replies. One instance a process, used by many turns at once."""
 
     name: str  # as in CHAT_BACKEND
+    paid: bool  # whether a request costs money
 
     def stream(self, prompt: Prompt, tools: Sequence[Tool]) -> AsyncIterator[Event]:
         """The events of one reply, ending with `Done`; raises `LLMError` where it cannot.

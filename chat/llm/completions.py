@@ -43,6 +43,7 @@ class Completions:
     """One instance a process: it holds the connections to the model's server."""
 
     name = "completions"
+    paid = True
 
     def __init__(self, *, base_url: str, api_key: str, model: str, provider: str = "") -> None:
         self._base_url = base_url

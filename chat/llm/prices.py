@@ -1,24 +1,27 @@
-"""What a reply cost, in US dollars.
+"""What a request costs, in US dollars.
 
 The table can be extended or corrected without a release by `CHAT_PRICES`, a JSON object of
-dollars per million tokens: `{"my-model": [0.1, 0.01, 0.5]}` for input, cached input, output.
+dollars per million tokens: `{"my-model": [0.1, 0.01, 0.5]}` for input, cached input, output. What
+staff state in the admin goes before both (`state`). A model that stands nowhere costs what stands
+under `*`: no budget is spent unseen because a name is new.
 """
 
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
 
-from chat.llm import Usage
+from chat.llm import ChatMessage, Tool, Usage
 
 logger = logging.getLogger(__name__)
 
 _MILLION = Decimal(1_000_000)
+_BYTES = 4  # of a token, in most languages
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|latest)$")
 
 
@@ -34,7 +37,9 @@ def _price(*dollars: str) -> Price:
     return Price(*map(Decimal, dollars))
 
 
+UNKNOWN = "*"
 KNOWN: Mapping[str, Price] = {
+    UNKNOWN: _price("10", "10", "50"),  # as the dearest of the others, and nothing cached
     "gpt-6-luna": _price("0.10", "0.01", "0.50"),
     "gpt-6.1-terra": _price("1.00", "0.05", "5.00"),
     "gpt-6.1-sol": _price("2.00", "0.10", "10.00"),
@@ -46,28 +51,71 @@ KNOWN: Mapping[str, Price] = {
     "gpt-5.5": _price("5.00", "0.50", "30.00"),
     "gpt-5.4": _price("2.50", "0.25", "15.00"),
     "gpt-5.4-mini": _price("0.75", "0.075", "4.50"),
+    "text-embedding-3-small": _price("0.02", "0.02", "0"),
+    "text-embedding-3-large": _price("0.13", "0.13", "0"),
 }
 
 
-def cost(model: str, usage: Usage | None) -> Decimal | None:
-    """Dollars of one request; None where the price or the usage is not known."""
-    price = price_of(model)
-    if price is None or usage is None:
-        return None
+_staff: Mapping[str, Price] = {}
+
+
+def state(table: Mapping[str, Price]) -> None:
+    """Staff's own prices, from now on, in this process."""
+    global _staff
+    _staff = table
+
+
+def cost(usage: Usage, *models: str) -> Decimal:
+    """Dollars of one request: at the price of the first of `models` that has one."""
+    price = _first(models)
     cached = min(usage.cached_tokens, usage.input_tokens)
     fresh = usage.input_tokens - cached
     total = fresh * price.input + cached * price.cached + usage.output_tokens * price.output
     return total / _MILLION
 
 
+def worst(
+    model: str, messages: Sequence[ChatMessage], tools: Sequence[Tool], output_tokens: int
+) -> Decimal:
+    """Dollars that one request may cost at the most.
+
+    No tokenizer makes more tokens of a text than it has bytes, in whatever script a visitor writes;
+    that the request is JSON covers what a model's template adds to each message.
+    """
+    functions = [(tool.name, tool.description, tool.parameters) for tool in tools]
+    given = json.dumps([list(messages), functions], ensure_ascii=False, default=dict)
+    tokens = len(given.encode("utf-8", "surrogatepass"))
+    price = _first([model])
+    dearest = max(price.input, price.cached)
+    return (tokens * dearest + output_tokens * price.output) / _MILLION
+
+
+def ample(model: str, prompt_tokens: int, tools: Sequence[Tool], output_tokens: int) -> Decimal:
+    """What `worst` hardly ever exceeds, for a prompt of so many tokens that is yet to be made."""
+    return worst(model, [{"": "x" * (prompt_tokens * _BYTES)}], tools, output_tokens)
+
+
+def _first(models: Sequence[str]) -> Price:
+    found = next(filter(None, map(price_of, models)), None)
+    return found or price_of(UNKNOWN) or KNOWN[UNKNOWN]
+
+
+def delivered() -> Mapping[str, Price]:
+    """The built-in prices and those of `CHAT_PRICES`, which hold where staff state none."""
+    return {**KNOWN, **_own()}
+
+
+def _own() -> Mapping[str, Price]:
+    return _own_or_none(getattr(settings, "CHAT_PRICES", "") or "")
+
+
 def price_of(model: str) -> Price | None:
-    """The price of a model, also under a dated name (`gpt-6-luna-2026-09-22`)."""
-    own = _own_or_none(getattr(settings, "CHAT_PRICES", "") or "")
+    """The stated price of a model, also under a dated name (`gpt-6-luna-2026-09-22`)."""
+    tables = (_staff, _own(), KNOWN)
     for name in (model, _DATED.sub("", model)):
-        if name in own:
-            return own[name]
-        if name in KNOWN:
-            return KNOWN[name]
+        for table in tables:
+            if name in table:
+                return table[name]
     return None
 
 

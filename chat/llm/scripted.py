@@ -64,6 +64,7 @@ class Scripted:
     """Plays rules; deterministic for the same conversation."""
 
     name = "scripted"
+    paid = False
 
     def __init__(self, rules: Sequence[Mapping[str, Any]] = ()) -> None:
         self._rules = [_rule(rule) for rule in rules]

@@ -17,6 +17,7 @@ class Guided:
     """An `LLM` that needs no model; `delay` is the pause between two pieces, in seconds."""
 
     name = "guided"
+    paid = False
 
     def __init__(self, delay: float = 0.02) -> None:
         self._delay = delay
