@@ -92,11 +92,21 @@ class Client:
 
     @classmethod
     async def socket(
-        cls, server: Server, init: dict[str, Any] | None = None, *, origin: str | None = None
+        cls,
+        server: Server,
+        init: dict[str, Any] | None = None,
+        *,
+        origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Self:
         """A bare socket on which nothing has been said yet."""
         socket = await connect(
-            server.ws_url, origin=origin, max_size=None, ping_interval=None, proxy=None
+            server.ws_url,
+            origin=origin,
+            additional_headers=headers,
+            max_size=None,
+            ping_interval=None,
+            proxy=None,
         )
         return cls(server, init or {}, socket)
 
