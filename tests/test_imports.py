@@ -70,6 +70,7 @@ CHAT: dict[str, set[str]] = {
     "limits": {"models"},
     "origins": {"models"},
     "rights": {"models"},
+    "logins": {"limits"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm"},
     "demo": {"models", "personas"},

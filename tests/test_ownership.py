@@ -169,7 +169,9 @@ def shops(session_stack: Any) -> Stack:
     made.manage("seed_demo", "--origin", SHOP)
     code = "from chat.models import Site; s = Site.objects.get(key='demo'); s.pk = None; "
     made.manage(
-        "shell", "-c", f"{code} s.key, s.allowed_origins = 'other', 'https://other.example'; s.save()"
+        "shell",
+        "-c",
+        f"{code} s.key, s.allowed_origins = 'other', 'https://other.example'; s.save()",
     )
     return made
 
@@ -255,9 +257,7 @@ async def test_a_token_holds_only_on_pages_of_its_site(
 ) -> None:
     one, how = visitors[0], ROUTES[name]
     bearer = {"Authorization": f"Bearer {one.client.token}"}
-    status, text = await call(
-        shops.server, how, one.ids, **bearer, Origin="https://other.example"
-    )
+    status, text = await call(shops.server, how, one.ids, **bearer, Origin="https://other.example")
     assert (status, json.loads(text)["error"]["code"]) == (403, "origin_refused")
     assert one.secret not in text
     assert (await call(shops.server, how, one.ids, **bearer, Origin=SHOP))[0] == how.own

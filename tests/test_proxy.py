@@ -69,7 +69,14 @@ async def test_the_header_may_come_in_several_lines() -> None:
 
 
 MALFORMED = ["", "unknown", "1.2.3", "1.2.3.4.5", "[::1", "é", "a:b:c", ",", "256.1.1.1", "0x7f.1"]
-MALFORMED += ["203.0.113.7,", "203.0.113.7, ", "_hidden", "localhost", "203.0.113.7 1.1.1.1", "٣.٣.٣.٣"]
+MALFORMED += [
+    "203.0.113.7,",
+    "203.0.113.7, ",
+    "_hidden",
+    "localhost",
+    "203.0.113.7 1.1.1.1",
+    "٣.٣.٣.٣",
+]
 MALFORMED += ["203.0.113.7, unknown", "203.0.113.07", "1.1.1.1/24", "' OR 1=1 --", "a" * 5000]
 
 

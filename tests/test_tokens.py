@@ -15,7 +15,9 @@ from pytest_django import Settings
 from chat import tokens
 from chat.identity import Signed
 
-MINE = tokens.Identity("demo", uuid.UUID(int=7), uuid.UUID(int=9), "de", Signed("42", "a@b.example"))
+MINE = tokens.Identity(
+    "demo", uuid.UUID(int=7), uuid.UUID(int=9), "de", Signed("42", "a@b.example")
+)
 TOKEN = tokens.issue(MINE)
 LETTERS = string.ascii_letters + string.digits + "-_:."
 
@@ -93,7 +95,16 @@ def test_another_signature_or_none_is_not_ours(token: str) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [[], {}, None, "demo", PAYLOAD[:3], ["demo", "x", "y", ""], ["demo", 1, 2, ""], [*PAYLOAD, 1, 2, 3, 4, 5]],
+    [
+        [],
+        {},
+        None,
+        "demo",
+        PAYLOAD[:3],
+        ["demo", "x", "y", ""],
+        ["demo", 1, 2, ""],
+        [*PAYLOAD, 1, 2, 3, 4, 5],
+    ],
 )
 def test_what_is_signed_but_no_identity_is_refused(payload: Any) -> None:
     assert refused(signing.dumps(payload, salt="chat.visitor-token"))
