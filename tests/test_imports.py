@@ -40,7 +40,7 @@ STORED = {
 }
 SHOWN = {"wire", "live", "sockets"}
 DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate"}
-WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies"}
+WRITING = STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies"}
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames"},
     "apps": {"checks", "rights", "database"},
@@ -78,7 +78,7 @@ CHAT: dict[str, set[str]] = {
     "live": {"wire", "sockets"},
     "sockets": {"wire"},
 }
-PURE = ("context", "tools", "llm", "wire")
+PURE = ("context", "tools", "llm", "wire", "leaks")
 
 
 def sources() -> list[Path]:
