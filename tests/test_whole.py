@@ -102,7 +102,7 @@ async def test_publishing_a_version_holds_from_the_next_turn_on(stack):
             await visitor.reply()
         first, second = (request.body for request in upstream.requests)
         assert "tents" not in first["messages"][0]["content"]
-        assert second["messages"][0]["content"].startswith("Only talk about tents.")
+        assert "\n\nOnly talk about tents." in second["messages"][0]["content"]
         assert second["model"] == "m-2"
 
 
