@@ -3,7 +3,9 @@
 import re
 from urllib.parse import urlsplit
 
+import idna
 from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 
 from chat.models import Site
 
@@ -24,8 +26,25 @@ def parse(header: str | None) -> str | None:
     return origin.removesuffix(_DEFAULT_PORTS[scheme])
 
 
+def written(text: str) -> str | None:
+    """An origin as a person writes it, as browsers send it: a name's own letters as `xn--...`."""
+    scheme, mark, host = text.strip().rstrip("/").partition("://")
+    if mark and not host.isascii():
+        name, colon, port = host.partition(":")
+        try:
+            host = idna.encode(name, uts46=True).decode() + colon + port
+        except idna.IDNAError:
+            return None
+    return parse(f"{scheme}{mark}{host}")
+
+
 def of_request(scheme: str, host: str) -> str | None:
-    """The origin of a page that this request's own scheme and host would have served."""
+    """The origin of a page that this request's own scheme and host would have served.
+
+    None where that host is not ours: a foreign name may lead to our address.
+    """
+    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+        return None
     return parse(f"{_PAGE_SCHEMES.get(scheme, scheme)}://{host}")
 
 

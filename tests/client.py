@@ -12,6 +12,7 @@ import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.canaries import said
 from tests.servers import Server
 
 Frame = dict[str, Any]
@@ -23,6 +24,7 @@ async def post(
     """Status, JSON body and headers of a POST; `body` goes as JSON, bytes go as they are."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = {"Content-Type": "application/json", **(headers or {})}
+    said(given.get("X-Forwarded-For"))
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{server.url}{path}", data=raw, headers=given) as response,
@@ -35,6 +37,7 @@ async def get(
 ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     """Status, JSON body and headers of a GET, as the holder of `token` where one is given."""
     bearer = {"Authorization": f"Bearer {token}"} if token else {}
+    said(token)
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{server.url}{path}", headers={**bearer, **(headers or {})}) as response,
@@ -53,6 +56,7 @@ class Client:
         self.server = server
         self.init = init
         self.token: str = init.get("token", "")
+        said(self.token)
         self.frames: list[Frame] = []
         self.close_code: int | None = None
         self.close_reason = ""
@@ -77,6 +81,7 @@ class Client:
         """Init, socket, `connect` and its answer, as a visitor opens the panel."""
         body = {"site": site, **({"token": token} if token else {}), **fields}
         sent = {**(headers or {}), **({"Origin": origin} if origin else {})}
+        said([fields.get("page"), fields.get("identity")])
         status, init, _ = await post(server, "/api/chat/init", body, sent)
         assert status == 200, f"init: {status} {init}"
         client = await cls.socket(server, init, origin=origin, headers=headers)
@@ -130,6 +135,7 @@ class Client:
     async def say(self, text: str, client_id: str | None = None, **fields: Any) -> str:
         """Sends a visitor's message; its client_id."""
         client_id = client_id or str(uuid.uuid4())
+        said(text)
         await self.send({"type": "message", "client_id": client_id, "text": text, **fields})
         return client_id
 

@@ -28,6 +28,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from tests import canaries
+
 ROOT = Path(__file__).resolve().parent.parent
 STAFF_PASSWORD = "correct-horse-battery"
 STARTUP = 40.0  # seconds; a loaded machine takes long to import everything
@@ -74,8 +76,8 @@ def clean_env(*, fast: bool = False, **overrides: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         **example_env(),
+        **canaries.SECRETS,
         "DEBUG": "off",
-        "SECRET_KEY": "a-key-for-tests-that-is-long-enough-and-has-many-different-letters-0123",
         "ALLOWED_HOSTS": "*",
         "SECURE_SSL_REDIRECT": "off",
         "CHAT_RATES": "off",
@@ -218,9 +220,10 @@ class Redis:
         binary = shutil.which("redis-server")
         assert binary, "These tests need Redis: install `redis-server` (Debian: apt-get install)."
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis://:{canaries.REDIS_PASSWORD}@127.0.0.1:{self.port}/0"
         self.command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir"]
         self.command += [str(folder), "--save", "", "--appendonly", "no"]
+        self.command += ["--requirepass", canaries.REDIS_PASSWORD]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -264,6 +267,9 @@ class Postgres:
         standard = "postgres://postgres@127.0.0.1:5432"
         self.url = wanted or (standard if _accepts(standard) else self._own(folder))
         assert _accepts(self.url), f"No PostgreSQL answers at {self.url} (TEST_POSTGRES_URL)."
+        # Who needs no password is let in with any: one that no log may hold.
+        with_password = self.url.replace("postgres@", f"postgres:{canaries.DATABASE_PASSWORD}@", 1)
+        self.url = with_password if _accepts(with_password) else self.url
 
     def _own(self, folder: Path) -> str:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -379,11 +385,19 @@ def _prepare(url: str) -> str:
     env = clean_env(DATABASE_URL=url, CHAT_STATEMENT_TIMEOUT="0")
     manage("migrate", "--noinput", "--verbosity", "0", env=env)
     manage("seed_demo", "--password", STAFF_PASSWORD, env=env)
+    key = f"Site.objects.update(identity_key={canaries.IDENTITY_KEY!r})"
+    manage("shell", "-c", f"from chat.models import Site; {key}", env=env)
     return url
 
 
 class Stack:
-    """Servers that share one database, and a Redis where one is given."""
+    """Servers that share one database, and a Redis where one is given.
+
+    At its end nothing may stand in their logs that `canaries` knows, and no traceback, unless the
+    test sets `expects_tracebacks` since it takes something away from them.
+    """
+
+    expects_tracebacks = False
 
     def __init__(
         self, folder: Path, database_url: str, redis: Redis | None, *, fast: bool, env: Any
@@ -432,6 +446,8 @@ class Stack:
             server.kill()
         if self.redis is not None:
             self.redis.stop()
+        faults = canaries.faults_in(self.log, tracebacks=self.expects_tracebacks)
+        assert faults == [], "\n".join(faults)
 
 
 def collect_static() -> None:

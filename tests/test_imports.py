@@ -41,7 +41,9 @@ STORED = {
 }
 SHOWN = {"wire", "live", "sockets"}
 DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid"}
-WRITING = STORED | SHOWN | {"context", "tools", "llm", "prompts", "knowing", "replies", "paid"}
+WRITING = (
+    STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
+)
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames"},
     "apps": {"checks", "rights", "database"},
@@ -74,6 +76,7 @@ CHAT: dict[str, set[str]] = {
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
     "rights": {"models"},
+    "logins": {"limits"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm"},
     "demo": {"models", "personas"},
@@ -81,7 +84,7 @@ CHAT: dict[str, set[str]] = {
     "live": {"wire", "sockets"},
     "sockets": {"wire"},
 }
-PURE = ("context", "tools", "llm", "wire")
+PURE = ("context", "tools", "llm", "wire", "leaks")
 
 
 def sources() -> list[Path]:

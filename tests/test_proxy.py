@@ -18,7 +18,7 @@ async def seen(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         reached.append(scope)
 
-    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     scope = {"type": kind, "scheme": scheme, "client": CONNECTION, "headers": raw}
     await TrustedProxy(app, hops)(scope, None, None)
     return reached[0]
@@ -48,6 +48,13 @@ async def test_without_a_proxy_the_headers_are_dropped() -> None:
         (1, "2001:db8::7", "2001:db8::7"),
         (1, "[2001:db8::7]:443", "2001:db8::7"),
         (1, "::ffff:203.0.113.7", "203.0.113.7"),
+        (1, "[2001:db8::7]", "2001:db8::7"),
+        (1, "2001:DB8:0:0::7", "2001:db8::7"),
+        (1, "  203.0.113.7  ", "203.0.113.7"),
+        (1, "6.6.6.6,203.0.113.7", "203.0.113.7"),
+        (1, "unknown, garbage, 203.0.113.7", "203.0.113.7"),  # it counts what others invented too
+        (3, "6.6.6.6, 203.0.113.7, 192.0.2.1, 192.0.2.2", "203.0.113.7"),
+        (2, "203.0.113.7, garbage", "203.0.113.7"),
     ],
 )
 async def test_the_address_that_our_outermost_proxy_saw(
@@ -61,9 +68,29 @@ async def test_the_header_may_come_in_several_lines() -> None:
     assert (await seen(1, *lines))["client"][0] == "203.0.113.7"
 
 
-@pytest.mark.parametrize("header", ["", "unknown", "1.2.3", "1.2.3.4.5", "[::1", "é", "a:b:c", ","])
+MALFORMED = ["", "unknown", "1.2.3", "1.2.3.4.5", "[::1", "é", "a:b:c", ",", "256.1.1.1", "0x7f.1"]
+MALFORMED += [
+    "203.0.113.7,",
+    "203.0.113.7, ",
+    "_hidden",
+    "localhost",
+    "203.0.113.7 1.1.1.1",
+    "٣.٣.٣.٣",
+]
+MALFORMED += ["203.0.113.7, unknown", "203.0.113.07", "1.1.1.1/24", "' OR 1=1 --", "a" * 5000]
+
+
+@pytest.mark.parametrize("header", MALFORMED)
 async def test_a_malformed_address_leaves_the_connections_own(header: str) -> None:
     assert (await seen(1, ("X-Forwarded-For", header)))["client"] == CONNECTION
+
+
+@pytest.mark.parametrize("hops", [0, -1, -7])
+async def test_with_no_proxy_no_header_is_believed_however_it_is_written(hops: int) -> None:
+    for name in ("X-Forwarded-For", "x-FORWARDED-for", "X-Forwarded-For"):
+        scope = await seen(hops, (name, "203.0.113.7, 203.0.113.7"), ("X-Real-IP", "203.0.113.7"))
+        assert scope["client"] == CONNECTION
+    assert (await seen(1, ("X-Real-IP", "203.0.113.7")))["client"] == CONNECTION
 
 
 async def test_fewer_entries_than_proxies_leave_the_connections_own() -> None:

@@ -25,7 +25,6 @@ def make_talk(session_stack):
                 env={
                     "CHAT_BACKEND": "completions",
                     "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
-                    "OPENAI_API_KEY": "test-key",
                     **ONCE,
                     **env,
                 },

@@ -19,7 +19,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from chat import looks
+from chat import looks, origins
 from chat.models import Site
 
 SUGGESTIONS = 6
@@ -295,4 +295,7 @@ def origin(line: str) -> str:
     default = {"http": 80, "https": 443}[parts.scheme]
     suffix = f":{port}" if port and port != default else ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{suffix}"
+    found = origins.written(f"{parts.scheme}://{host}{suffix}")
+    if found is None:
+        raise ValidationError(_("%(line)s is no address.") % {"line": line})
+    return found

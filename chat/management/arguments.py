@@ -8,7 +8,7 @@ from chat import origins
 
 def origin(text: str) -> str:
     """An origin, as browsers send it: scheme, host and port, no path."""
-    found = origins.parse(text.strip().rstrip("/"))
+    found = origins.written(text)
     if found is None:
         raise ArgumentTypeError(
             f"{text!r} is no origin. It looks like https://www.example.com, without a path."

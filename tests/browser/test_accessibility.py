@@ -14,7 +14,9 @@ from tests.servers import ROOT, Server
 
 AXE = ROOT / "tests/widget/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-TABLE = r"/say | Model | Price |\n|---|---|\n| Hauler | €2,490 |\n\nSome `code`, https://example.com/"
+TABLE = (
+    r"/say | Model | Price |\n|---|---|\n| Hauler | €2,490 |\n\nSome `code`, https://example.com/"
+)
 DESKTOP = {"width": 1280, "height": 800}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},

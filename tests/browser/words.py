@@ -4,6 +4,8 @@ import json
 
 from playwright.sync_api import CDPSession, ConsoleMessage, Locator, Page, WebSocket, expect
 
+from tests.canaries import said
+
 # A line that was cut tries again after up to thirty seconds.
 expect.set_options(timeout=45_000)
 
@@ -189,6 +191,7 @@ class Visitor:
         return self
 
     def say(self, text: str) -> "Visitor":
+        said(text)
         self.field.fill(text)
         self.field.press("Enter")
         return self
