@@ -1,8 +1,8 @@
 """No runaway bill: what a model's server is asked for, whoever asks and however often.
 
 Two servers on PostgreSQL and a stand-in for the model that keeps what it was asked. The flood is of
-50 clients with 10 messages each; with FLOOD=1000 in the environment they send 1,000 each, which
-takes long (add `-o timeout=0`).
+50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each, which takes
+an hour.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from tests.servers import STAFF_PASSWORD, Server, Stack
 from tests.upstream import Request, Upstream
 
 CLIENTS = 50
-SENDS = int(os.environ.get("FLOOD", "10"))
-GIVEN, SPOKEN = 1, 50  # dollars per million tokens, in and out
-USAGE = "[usage 2000 20 0]"  # three tenths of a cent
+SENDS = int(os.environ.get("FLOOD", "6"))
+GIVEN, SPOKEN = 1, 5  # dollars per million tokens, in and out
+USAGE = "[usage 2000 20 0]"  # a fifth of a cent; some 1.3 cents may be held for it
 AWAY = (AssertionError, OSError, aiohttp.ClientError, WebSocketException, TimeoutError)
 
 
@@ -55,6 +55,11 @@ def make(stack, upstream):
                 "CHAT_SILENCE_TIMEOUT": "90",
                 "CHAT_CONNECT_TIMEOUT": "30",
                 "CHAT_LAG_LIMIT": "30",
+                # A crowded machine is slow, and what is cut off counts as more than it is billed.
+                "CHAT_FIRST_TOKEN_TIMEOUT": "20",
+                "CHAT_NEXT_TOKEN_TIMEOUT": "20",
+                "CHAT_FIRST_WORD_DEADLINE": "40",
+                "CHAT_REPLY_DEADLINE": "70",
                 "TRUSTED_PROXY_HOPS": "1",
                 **{f"CHAT_BUDGET_{scope}": "50" for scope in ("VISITOR", "ADDRESS", "SITE")},
                 "CHAT_BUDGET_WHOLE": "50",
@@ -187,13 +192,14 @@ def anybody() -> str:
     return f"{first}, {last}"
 
 
+@pytest.mark.timeout(300 if SENDS < 100 else 0)
 async def test_a_flood_costs_no_more_than_the_budget_of_the_day(make, upstream):
     """New visitors and true new addresses all the time, a server killed, another restarted."""
     made = make(CHAT_BUDGET_WHOLE="0.4")
     here, there = made.servers
 
     async def disturb() -> None:
-        while billed(upstream.requests) < Decimal("0.1"):  # noqa: ASYNC110 - the flood is under way
+        while billed(upstream.requests) < Decimal("0.05"):  # noqa: ASYNC110 - the flood is under way
             await asyncio.sleep(0.05)
         await asyncio.to_thread(here.kill)
         await asyncio.to_thread(here.start)
@@ -202,7 +208,7 @@ async def test_a_flood_costs_no_more_than_the_budget_of_the_day(make, upstream):
     await asyncio.gather(flood(made.servers, SENDS, anybody), disturb())
     await answered(made)
     asked = await used_up(here, upstream, anybody())
-    assert Decimal("0.2") < billed(upstream.requests) <= Decimal("0.4")
+    assert Decimal("0.1") < billed(upstream.requests) <= Decimal("0.4")
     # It is spent for good: two processes that remember nothing do not begin anew.
     for server in made.servers:
         await asyncio.to_thread(server.restart)
@@ -214,16 +220,17 @@ async def test_a_flood_costs_no_more_than_the_budget_of_the_day(make, upstream):
     assert len(upstream.requests) == asked
 
 
+@pytest.mark.timeout(300)
 async def test_forged_addresses_and_new_visitors_share_the_budget_of_their_address(make, upstream):
     made = make(CHAT_BUDGET_ADDRESS="0.2")
 
     def forged() -> str:
         return f"{anybody()}, 203.0.113.9"
 
-    await flood(made.servers, 3, forged)
+    await flood(made.servers, 2, forged)
     await answered(made)
     asked = await used_up(made.server, upstream, forged())
-    assert Decimal("0.1") < billed(upstream.requests) <= Decimal("0.2")
+    assert Decimal("0.05") < billed(upstream.requests) <= Decimal("0.2")
     elsewhere = {"X-Forwarded-For": "203.0.113.10"}
     async with await Client.open(made.server, headers=elsewhere) as visitor:
         await plain(visitor)
@@ -245,8 +252,7 @@ async def ask(server: Server, upstream: Upstream, times: int = 1) -> int:
 
 
 async def test_a_visitor_and_a_site_have_budgets_of_their_own(make, upstream):
-    # A call holds some four cents, and costs three tenths of one.
-    made = make(CHAT_BUDGET_VISITOR="0.055")
+    made = make(CHAT_BUDGET_VISITOR="0.025")
     assert 1 <= await ask(made.server, upstream, 12) < 12
     assert await ask(made.server, upstream) == 1  # somebody else
     _, health, _ = await get(made.server, "/api/health")
@@ -266,7 +272,7 @@ async def test_a_visitor_and_a_site_have_budgets_of_their_own(make, upstream):
 
 async def test_staff_hear_of_the_budget_of_the_day(make, upstream, tmp_path):
     made = make(
-        CHAT_BUDGET_WHOLE="0.1",
+        CHAT_BUDGET_WHOLE="0.04",
         CHAT_BUDGET_EMAILS="owner@acme.example",
         EMAIL_URL=f"filemail:///{tmp_path}/mails",
         PUBLIC_URL="https://chat.acme.example",
@@ -291,26 +297,44 @@ async def test_staff_hear_of_the_budget_of_the_day(make, upstream, tmp_path):
 # --- The brake ----------------------------------------------------------------------------------
 
 
-async def pull(server: Server, wish: str) -> None:
-    """As an administrator does: signs in, and clicks."""
+class Administrator:
+    """Signs in, looks at the page, and clicks."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._token = ""
+
+    async def look(self, page: str) -> None:
+        async with self._session.get(page) as response:
+            found = re.search(r'csrfmiddlewaretoken" value="(\w+)"', await response.text())
+        assert found is not None, page
+        self._token = found[1]
+
+    async def post(self, path: str, **fields: str) -> None:
+        form = {"csrfmiddlewaretoken": self._token, **fields}
+        async with self._session.post(path, data=form) as response:
+            assert response.status == 200, (path, response.status)
+
+    async def click(self, wish: str) -> None:
+        await self.post("/admin/chat/spend/brake/", **{wish: ""})
+
+
+@pytest.fixture
+async def root(braked):
+    """At the desk, of the first server, before the page with the brake."""
     jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(server.url, cookie_jar=jar) as session:
-
-        async def post(path: str, page: str, **fields: str) -> None:
-            async with session.get(page) as response:
-                token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', await response.text())
-            form = {"csrfmiddlewaretoken": token[1], **fields}
-            async with session.post(path, data=form) as response:
-                assert response.status == 200, (path, response.status)
-
-        await post("/admin/login/", "/admin/login/", username="root", password=STAFF_PASSWORD)
-        await post("/admin/chat/spend/brake/", "/admin/chat/spend/", **{wish: ""})
+    async with aiohttp.ClientSession(braked.server.url, cookie_jar=jar) as session:
+        administrator = Administrator(session)
+        await administrator.look("/admin/login/")
+        await administrator.post("/admin/login/", username="root", password=STAFF_PASSWORD)
+        await administrator.look("/admin/chat/spend/")
+        yield administrator
 
 
 @pytest.fixture
 def braked(make):
-    """A stack with an administrator, whose model may think for long."""
-    made = make(CHAT_FIRST_TOKEN_TIMEOUT="30", CHAT_FIRST_WORD_DEADLINE="40")
+    """A stack with an administrator."""
+    made = make()
     made.manage(
         "shell", "-v0", "-c",
         "from django.contrib.auth.models import User;"
@@ -320,16 +344,16 @@ def braked(make):
 
 
 @pytest.mark.parametrize("redis", [True, False])
-async def test_the_brake_stops_every_process_within_five_seconds(braked, upstream, redis):
+async def test_the_brake_stops_every_process_within_five_seconds(braked, root, upstream, redis):
     here, there = braked.servers
     if not redis:
         braked.redis.stop()
     async with await Client.open(here) as first, await Client.open(there) as second:
-        await first.say("[silence 60] think for long")
+        await first.say("[silence 15] think for long")
         await second.say("[words 2000 20] speak for long")
         await second.until("delta")
         started = time.monotonic()
-        await pull(here, "stop")
+        await root.click("stop")
         async with asyncio.timeout(started + 5 - time.monotonic()):
             for request in upstream.requests:
                 await request.over.wait()
@@ -348,7 +372,7 @@ async def test_the_brake_stops_every_process_within_five_seconds(braked, upstrea
                 "status": "degraded",
                 "detail": "paid calls are stopped by hand",
             }
-        await pull(there, "allow")
+        await root.click("allow")
         await second.until(lambda f: f["type"] == "status" and f["state"] == "ready")
         assert await ask(there, upstream) == 1
 
