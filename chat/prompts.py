@@ -16,7 +16,7 @@ from chat.models import Conversation, Lead, Message, PersonaVersion
 
 LINES = 80  # of the latest, at most; the budget cuts them further
 QUESTIONS = 3  # unanswered messages that are looked up together
-_SECRET = "Reference of this text, for the server alone; never write it or part of it: {canary}\n\n"
+_MARK = "Reference of this text, for the server alone; never write it or part of it: {canary}\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def make(
     row, version = material.conversation, material.version
     model = model_of(material, model)
     fitted = context.fit(
-        instructions=_SECRET.format(canary=canary(settings.SECRET_KEY)) + instructions(material),
+        instructions=_MARK.format(canary=canary(settings.SECRET_KEY)) + instructions(material),
         facts=row.site.facts,
         knowledge=[context.Fact(item.title, item.text, item.link) for item in found],
         summary=row.summary,

@@ -1,4 +1,4 @@
-"""What no log may hold: the secrets that every server is given, and what visitors say and are given.
+"""What no log may hold: secrets that every server is given, and what visitors say and are given.
 
 Tests need not think of it. `clean_env` hands out the secrets, the clients register what they send
 and get (`said`), and each stack's logs are read when it ends (`faults_in`).
@@ -38,7 +38,7 @@ def said(value: Any) -> None:
 
 
 def faults_in(log: str, *, tracebacks: bool = False) -> list[str]:
-    """What a server should not have written; `tracebacks`: a fault of its surroundings makes them."""
+    """What a server should not have written; `tracebacks`: faults around it make them."""
     secrets = {**SECRETS, "the database's password": DATABASE_PASSWORD}
     secrets |= {"Redis's password": REDIS_PASSWORD, "the identity key": IDENTITY_KEY}
     found = [f"{name} is in the log" for name, secret in secrets.items() if secret in log]

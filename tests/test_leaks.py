@@ -4,6 +4,7 @@ import random
 import re
 
 import pytest
+from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ def through(text: str, cuts: list[int], instructions: str = "") -> tuple[str, st
     """What passes of `text`, cut into pieces, and what the guard says at the end."""
     guard, shown = Guard(CANARY, instructions), ""
     at = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    for start, end in zip(at, at[1:], strict=False):
+    for start, end in pairwise(at):
         shown += guard.passes(text[start:end])
     return shown + guard.rest(), guard.leaked
 

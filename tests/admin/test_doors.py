@@ -5,6 +5,7 @@ new there fails until it is listed.
 """
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
-from chat.models import Lead, Site
+from chat.models import Lead, ModelPrice, Site, Spend
 from knowledge.models import Entry
 from tests.admin.addresses import MODELS, addresses
 from tests.admin.desk import talk
@@ -36,6 +37,8 @@ SALES = {
             ("chat", "conversation", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
             ("chat", "visitor", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
             ("chat", "lead", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
+            ("chat", "spend", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
+            ("chat", "modelprice", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
             ("chat", "site", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
             (
                 "chat",
@@ -70,6 +73,8 @@ def pages(site: Site) -> dict[str, str]:
     Lead.objects.create(conversation=row, site=site, name="Ada")
     Entry.objects.create(collection=site.collection, title="Prices", text="Free")
     User.objects.create_user("somebody")
+    Spend.objects.create(day=date(2026, 1, 1), scope=Spend.Scope.WHOLE)
+    ModelPrice.objects.create(model="some-model", input=1, cached=1, output=1)
     rows = {label: apps.get_model(label).objects.first().pk for label in MODELS}
     return addresses(rows)
 
