@@ -80,6 +80,28 @@ def test_the_picture_is_still_for_those_who_want_no_motion(
     assert not [url for url in one.requested if "chat." in url and url.endswith(".avif")]
 
 
+# The share of a picture that has the pale grey of the agent's bubbles.
+GREY = """it => {
+    const canvas = new OffscreenCanvas(it.naturalWidth, it.naturalHeight).getContext("2d");
+    canvas.drawImage(it, 0, 0);
+    const { data } = canvas.getImageData(0, 0, it.naturalWidth, it.naturalHeight);
+    let grey = 0;
+    for (let at = 0; at < data.length; at += 4) {
+        grey += [0, 1, 2].every((part) => data[at + part] > 238 && data[at + part] < 249);
+    }
+    return grey / (data.length / 4);
+}"""
+
+
+def test_the_picture_that_moves_has_the_colours_of_the_chat(
+    visitor: MakeVisitor, sqlite_server: Server
+) -> None:
+    """A browser may take a film's colours for others, and show the palest as white."""
+    one = visitor(viewport={"width": 1280, "height": 800}).visit(sqlite_server.url)
+    one.sees_picture("chat")
+    assert one.page.locator("[data-stage] img").evaluate(GREY) > 0.05
+
+
 # --- Without a line ------------------------------------------------------------------------------
 OFFLINE = "There is no connection"
 
