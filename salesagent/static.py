@@ -139,6 +139,8 @@ def widget_files() -> dict[str, str]:
             wanted += _LATER.findall(_COMMENT.sub("", _CAST.sub("", scripts[name])))
     extra = compact_style((WIDGET / EXTRA).read_text())
     scripts["extras.js"] = scripts["extras.js"].replace('"EXTRA_STYLE"', json.dumps(extra))
+    # What stands at a script's top keeps its names; in a function they become letters, too.
+    scripts[ENTRY] = f"(() => {{\n{scripts[ENTRY]}}})();\n"
     scripts |= {f"strings/{path.name}": path.read_text() for path in LANGUAGES.glob("*.js")}
     files = {f"widget/{name}": compact(text) for name, text in scripts.items()}
     style = "".join((WIDGET / sheet).read_text() for sheet in SHEETS)

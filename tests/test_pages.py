@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from chat import demo
-from salesagent.static import joined_modules
+from salesagent.static import ENTRY, joined_modules
 from tests.base import make_site
 from tests.servers import DIRECT, ROOT, Server
 
@@ -77,17 +77,11 @@ def test_all_modules_travel_as_one(sqlite_server: Server) -> None:
     source = fetch(sqlite_server, script)[1].decode()
     assert "/extras." in source
     assert not re.search(r'\b(import|export) ?\{|\bfrom ?"', source)
-    everything = source + fetch(sqlite_server, extras(source))[1].decode()
+    assert "class Panel" not in source  # names are for who reads the source
+    everything = "".join(joined_modules(STATIC / "widget" / it) for it in (ENTRY, "extras.js"))
     for path in (STATIC / "widget").glob("*.js"):
         for name in re.findall(r"^export (?:async )?\w+ (\w+)", path.read_text(), re.MULTILINE):
             assert re.search(rf"\b{name}\b", everything) or path.stem in ("loader", "frame"), name
-
-
-def extras(source: str) -> str:
-    """The address of what few visitors need."""
-    found = re.search(r'import\("\./(extras\.\w+\.js)"\)', source)
-    assert found
-    return f"/static/widget/{found[1]}"
 
 
 def test_modules_that_share_a_name_are_refused(tmp_path: Path) -> None:
