@@ -21,7 +21,7 @@ Where no rule fits, or without a script, these commands work as a visitor's mess
 line), and everything else is answered by a few friendly sentences:
 
     /words N MS           N words, "w1 w2 w3 ...", MS milliseconds apart
-    /say TEXT             the text
+    /say TEXT             the text; \\n in it begins a line
     /fail                 fails before the first word, retryable; each time
     /flaky N              fails that way N times, then answers; counted by the whole command
     /refuse               fails before the first word, not retryable
@@ -190,7 +190,7 @@ def _tool_loop_command(rest: str) -> _Rule:
 
 _COMMANDS = {
     "/words": _words_command,
-    "/say": lambda rest: _Rule([{"text": rest}]),
+    "/say": lambda rest: _Rule([{"text": rest.replace("\\n", "\n")}]),
     "/fail": lambda rest: _Rule([_FAILS]),
     "/flaky": lambda rest: _Rule([{"text": "Now it works."}]),
     "/refuse": lambda rest: _Rule([{"error": "refused", "retryable": False}]),

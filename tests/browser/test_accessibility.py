@@ -14,9 +14,7 @@ from tests.servers import ROOT, Server
 
 AXE = ROOT / "tests/widget/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-TABLE = (
-    "/say | Model | Price |\n|---|---|\n| Hauler | €2,490 |\n\nSome `code` and https://example.com/"
-)
+TABLE = r"/say | Model | Price |\n|---|---|\n| Hauler | €2,490 |\n\nSome `code`, https://example.com/"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -48,6 +46,12 @@ def settle(one: Visitor) -> None:
 def stopped(one: Visitor) -> None:
     one.button("Stop this answer").click()
     expect(one.last_reply).to_have_attribute("data-state", "interrupted")
+
+
+def table(one: Visitor) -> None:
+    one.ask(TABLE)
+    for part in ("table", "code", "a"):
+        expect(one.last_reply.locator(part)).to_be_visible()
 
 
 def asked_why(one: Visitor) -> None:
@@ -82,7 +86,7 @@ STATES: list[State] = [
     ("greeting and suggestions", lambda one: one.open_chat()),
     ("a reply that grows", lambda one: one.say("/words 300 40")),
     ("a reply that was stopped", stopped),
-    ("a table, code and a link", lambda one: one.ask(TABLE)),
+    ("a table, code and a link", table),
     ("why it was a bad answer", asked_why),
     ("a reply that failed", failed),
     ("quick replies", offered),
