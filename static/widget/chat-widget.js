@@ -217,7 +217,7 @@ export class ChatWidget extends HTMLElement {
       this.#frame.put(this.#panel.element);
       this.#frame.show(this.#shown, this.page);
     };
-    small.addEventListener("change", fit, { signal });
+    small.addEventListener("change", () => void fit().catch(() => {}), { signal });
     await fit();
   }
 

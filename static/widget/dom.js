@@ -61,19 +61,3 @@ export function tool(name, label, onclick) {
   const attributes = { class: "tool", type: "button", "aria-label": label, title: label, onclick };
   return h("button", attributes, icon(name));
 }
-
-/** Copies a text, also where the page or the browser refuses the newer way. @param {string} text */
-export async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const put = (/** @type {ClipboardEvent} */ event) => {
-      event.clipboardData?.setData("text/plain", text);
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    };
-    document.addEventListener("copy", put, { capture: true, once: true });
-    return document.execCommand("copy");
-  }
-}

@@ -1,4 +1,5 @@
 import { HostInterface } from "./api.js";
+import { copiedOldWay } from "./copy.js";
 import { greet } from "./greeting.js";
 import { HttpLine } from "./http-line.js";
 import { unfold } from "./menu.js";
@@ -15,4 +16,4 @@ for (const { shadowRoot } of document.querySelectorAll("sales-chat")) {
   shadowRoot?.adoptedStyleSheets.push(sheet);
 }
 
-export const parts = { HostInterface, HttpLine, News, greet, resizable, table, tableAt, unfold, whyForm };
+export const parts = { HostInterface, HttpLine, News, copiedOldWay, greet, resizable, table, tableAt, unfold, whyForm };

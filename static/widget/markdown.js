@@ -87,7 +87,8 @@ function graft(target, wanted, from = 0) {
 }
 
 /**
- * A link that may be followed, or the bare label.
+ * A link that may be followed, or the bare label. Its words may say anything, so one that leads off
+ * the host page's own site says where to.
  * @param {string} label
  * @param {string} [href]
  * @param {Node[]} [inside]
@@ -95,7 +96,11 @@ function graft(target, wanted, from = 0) {
 export function link(label, href = "", inside = [document.createTextNode(label)]) {
   const safe = /^(https?:\/\/|mailto:|tel:)/i.test(href) && URL.canParse(href);
   if (!safe) return h("span", {}, ...inside);
-  return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...inside);
+  const { host } = new URL(href);
+  const plain = label === href;
+  const foreign = !plain && host !== location.host && host;
+  const where = { href, title: !plain && href, "data-to": foreign };
+  return h("a", { ...where, target: "_blank", rel: "noopener noreferrer nofollow" }, ...inside);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Feedback } from "./feedback.js";
-import { copied, h, icon, tool } from "./dom.js";
+import { h, icon, tool } from "./dom.js";
+import { extras } from "./later.js";
 import { link, show } from "./markdown.js";
 
 /**
@@ -13,6 +14,16 @@ import { link, show } from "./markdown.js";
  * @property {() => void} [retry]
  * @property {import("./transcript.js").Message} [message] as stored
  */
+
+/** Copies a text, also where the page or the browser refuses the newer way. @param {string} text */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return (await extras()).copiedOldWay(text);
+  }
+}
 
 /** One message. Its parts are changed where they stand: focus, selection and what was unfolded stay. */
 export class MessageRow {

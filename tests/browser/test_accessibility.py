@@ -234,8 +234,11 @@ def test_who_wants_no_motion_gets_none(visitor: MakeVisitor, shop: Shop) -> None
 
 
 def test_the_systems_own_colours_draw_every_edge(visitor: MakeVisitor, shop: Shop) -> None:
-    one = visitor(viewport=DESKTOP, forced_colors="active").visit(shop.sells().url).open_chat()
-    one.ask("/say Hi.")
-    for part in (one.panel, one.last_reply.locator(".bubble"), one.launcher):
+    one = visitor(viewport=DESKTOP, forced_colors="active").visit(shop.sells().url)
+    # Before the rest is loaded, and with nothing pointing at it.
+    edge = one.launcher.evaluate("it => getComputedStyle(it).outline")
+    assert re.search(r"rgb\(\d+, \d+, \d+\) solid 1px", edge), edge
+    one.open_chat().ask("/say Hi.")
+    for part in (one.panel, one.last_reply.locator(".bubble")):
         width = part.evaluate("it => parseFloat(getComputedStyle(it).borderTopWidth)")
         assert width >= 1

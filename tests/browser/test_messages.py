@@ -24,7 +24,7 @@ PRICES = "\n".join(
 RULES = [
     {"match": "table", "events": [{"text": PRICES}], "pace": 0.02},
     {"match": "twice", "events": [{"text": "First."}], "times": 1},
-    {"match": "twice", "events": [{"text": "Second."}]},
+    {"match": "twice", "events": [{"wait": 0.5}, {"text": "Second."}]},
     {"match": "pause", "events": [{"wait": 0.5}, {"text": "Here."}]},
     {"match": "slow", "events": [{"wait": 60}]},
 ]

@@ -35,16 +35,31 @@ def test_markdown(page: Page, text: str, html: str) -> None:
         ("see https://example.com/a?b=1.", "https://example.com/a?b=1"),
         ("(https://example.com)", "https://example.com"),
         ("**https://example.com/a**", "https://example.com/a"),
-        ("[w](https://example.com/a_(b))", "https://example.com/a_(b)"),
-        ("![w](https://example.com/a.png)", "https://example.com/a.png"),
-        ("me@example.com", "mailto:me@example.com"),
-        ("[call](tel:+31201234567)", "tel:+31201234567"),
+        ("[https://example.com](https://example.com)", "https://example.com"),
     ],
 )
 def test_links(page: Page, text: str, href: str) -> None:
     assert f'<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">' in shown(
         page, text
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "href", "to"),
+    [
+        ("[w](https://example.com/a_(b))", "https://example.com/a_(b)", "example.com"),
+        ("![w](https://example.com/a.png)", "https://example.com/a.png", "example.com"),
+        ("[https://good.example](https://evil.example)", "https://evil.example", "evil.example"),
+        ("[our page](https://widget.test/a)", "https://widget.test/a", ""),
+        ("me@example.com", "mailto:me@example.com", ""),
+        ("[call](tel:+31201234567)", "tel:+31201234567", ""),
+    ],
+)
+def test_a_link_with_words_of_its_own_says_where_it_leads(
+    page: Page, text: str, href: str, to: str
+) -> None:
+    where = f' data-to="{to}"' if to else ""
+    assert f'<a href="{href}" title="{href}"{where} target="_blank"' in shown(page, text)
 
 
 @pytest.mark.parametrize("text", ["It **cos", "It **", "It *", "It [cos", "It [cos](htt"])
