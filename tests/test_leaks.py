@@ -2,9 +2,9 @@
 
 import random
 import re
+from itertools import pairwise
 
 import pytest
-from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,8 +1,8 @@
 """No runaway bill: what a model's server is asked for, whoever asks and however often.
 
 Two servers on PostgreSQL and a stand-in for the model that keeps what it was asked. The flood is of
-50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each, which takes
-an hour.
+50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each, and that
+takes an hour.
 """
 
 import asyncio

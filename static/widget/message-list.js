@@ -121,12 +121,13 @@ export class MessageList {
   #entry(message) {
     const known = this.#stored.get(message);
     if (known) return known;
-    const { seq, id, role, state, text, name, error, client_id: clientId, created } = message;
+    const { seq, id, role, state, text, name, client_id: clientId, created } = message;
     const { words, formats } = this.#tools;
     // The bubble that stood there before the server knew of it stays the same bubble.
     const key = seq === 1 && role === "agent" ? "greeting" : (clientId ?? id);
     const who = role === "visitor" ? words.you : role === "agent" ? this.#agent : (name ?? "");
-    const note = state === "failed" ? error?.message : state === "interrupted" ? words.stopped : "";
+    // Not the server's own words: it speaks fewer languages.
+    const note = state === "failed" ? words.broken : state === "interrupted" ? words.stopped : "";
     const at = Date.parse(created);
     const entry = { key, role, state, text, who, at, day: formats.dayOf(at), note, message };
     this.#stored.set(message, entry);

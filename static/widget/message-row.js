@@ -105,7 +105,7 @@ export class MessageRow {
   /** What stands under the bubble, most of it once there is nothing more to come. @param {Item} item */
   #finish({ message, role, state, note, retry }) {
     for (const part of this.element.querySelectorAll(".said, .retry")) part.remove();
-    if (note) this.#foot.append(h("span", { class: "note said" }, note));
+    if (note) this.#foot.append(h("span", { class: "note said", dir: "auto" }, note));
     if (retry) {
       const attributes = { class: "retry", type: "button", onclick: () => this.#item.retry?.() };
       this.#foot.append(h("button", attributes, this.#tools.words.retry));

@@ -56,7 +56,7 @@ export class Panel {
       name: h("h2", { id: "name" }, words.conversation),
       role: h("p"),
       hint: h("p", { class: "hint" }, words.hint),
-      line: h("p", { class: "line", role: "status" }),
+      line: h("p", { class: "line", role: "status", dir: "auto" }),
       announcer: h("div", { class: "hidden", "aria-live": "polite" }),
     };
     this.element = this.#build(hooks.close, { lang, dir });
@@ -228,7 +228,7 @@ export class Panel {
   /** A screen reader hears whole replies, not the pieces. @param {import("./transcript.js").Message} message */
   #announce({ id, text, name, error }) {
     const who = name || this.#site?.agent.name;
-    const words = plain(text || error?.message || "");
+    const words = plain(`${text} ${error ? this.#words.broken : ""}`).trim();
     if (words) this.#parts.announcer.replaceChildren(h("p", { "data-of": id }, `${who}: ${words}`));
   }
 }

@@ -134,3 +134,15 @@ def test_the_panel_reads_its_way_and_stays_with_the_launcher(
     assert launcher is not None
     assert panel is not None
     assert (panel["x"], launcher["x"]) == sides[direction]
+
+
+def test_a_reply_that_failed_says_so_in_the_language_of_the_chat(
+    visitor: MakeVisitor, server: Server, host: Host
+) -> None:
+    """Also in those that the server does not speak; to who sees it and to who hears it."""
+    in_language(host, server, "lang=pl")
+    one = visitor().visit(host.url).open_chat().say("/fail-after 2")
+    one.sees_reply("w1 w2", "failed")
+    words = "Coś poszło nie tak. Proszę spróbować ponownie."
+    expect(one.note).to_have_text(words)
+    expect(one.announced).to_have_text(f"Mira: w1 w2 {words}")

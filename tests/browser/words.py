@@ -134,6 +134,16 @@ class Visitor:
         return self.last_reply.locator(".sources")
 
     @property
+    def note(self) -> Locator:
+        """Below the last reply: what became of it."""
+        return self.last_reply.locator(".note.said")
+
+    @property
+    def announced(self) -> Locator:
+        """What a screen reader has heard last."""
+        return self.panel.locator(":scope > [aria-live]")
+
+    @property
     def why(self) -> Locator:
         return self.last_reply.locator(".why input")
 

@@ -10,6 +10,7 @@ export const words = {
   send: "إرسال",
   stop: "إيقاف هذا الرد",
   retry: "إعادة المحاولة",
+  broken: "حدث خطأ ما. يرجى المحاولة مرة أخرى.",
   earlier: "رسائل سابقة",
   sources: "المصادر",
   sourceCount: "one=مصدر واحد|two=مصدران|few={n} مصادر|many={n} مصدرًا|other={n} مصدر",

@@ -10,6 +10,7 @@ export const words = {
   send: "Senden",
   stop: "Antwort anhalten",
   retry: "Noch einmal versuchen",
+  broken: "Etwas ist schiefgegangen. Bitte versuchen Sie es noch einmal.",
   earlier: "Frühere Nachrichten",
   sources: "Quellen",
   sourceCount: "one={n} Quelle|other={n} Quellen",

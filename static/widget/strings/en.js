@@ -10,6 +10,7 @@ export const words = {
   send: "Send",
   stop: "Stop this answer",
   retry: "Try again",
+  broken: "Something went wrong. Please try again.",
   earlier: "Earlier messages",
   sources: "Sources",
   sourceCount: "one={n} source|other={n} sources",

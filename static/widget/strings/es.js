@@ -10,6 +10,7 @@ export const words = {
   send: "Enviar",
   stop: "Detener esta respuesta",
   retry: "Reintentar",
+  broken: "Algo ha fallado. Inténtelo de nuevo, por favor.",
   earlier: "Mensajes anteriores",
   sources: "Fuentes",
   sourceCount: "one={n} fuente|other={n} fuentes",

@@ -10,6 +10,7 @@ export const words = {
   send: "Envoyer",
   stop: "Arrêter cette réponse",
   retry: "Réessayer",
+  broken: "Un problème est survenu. Veuillez réessayer.",
   earlier: "Messages précédents",
   sources: "Sources",
   sourceCount: "one={n} source|other={n} sources",

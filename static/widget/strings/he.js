@@ -10,6 +10,7 @@ export const words = {
   send: "שליחה",
   stop: "עצירת התשובה",
   retry: "ניסיון נוסף",
+  broken: "משהו השתבש. נסו שוב, בבקשה.",
   earlier: "הודעות קודמות",
   sources: "מקורות",
   sourceCount: "one=מקור אחד|two=שני מקורות|other={n} מקורות",

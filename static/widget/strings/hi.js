@@ -10,6 +10,7 @@ export const words = {
   send: "भेजें",
   stop: "यह उत्तर रोकें",
   retry: "फिर से कोशिश करें",
+  broken: "कुछ गड़बड़ हो गई। कृपया फिर से कोशिश करें।",
   earlier: "पुराने संदेश",
   sources: "स्रोत",
   sourceCount: "one={n} स्रोत|other={n} स्रोत",

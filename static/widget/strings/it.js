@@ -10,6 +10,7 @@ export const words = {
   send: "Invia",
   stop: "Interrompi questa risposta",
   retry: "Riprova",
+  broken: "Qualcosa è andato storto. Riprovi, per favore.",
   earlier: "Messaggi precedenti",
   sources: "Fonti",
   sourceCount: "one={n} fonte|other={n} fonti",

@@ -10,6 +10,7 @@ export const words = {
   send: "送信",
   stop: "回答を停止",
   retry: "再試行",
+  broken: "問題が発生しました。もう一度お試しください。",
   earlier: "以前のメッセージ",
   sources: "参照元",
   sourceCount: "other=出典 {n} 件",

@@ -10,6 +10,7 @@ export const words = {
   send: "보내기",
   stop: "답변 중지",
   retry: "다시 시도",
+  broken: "문제가 발생했습니다. 다시 시도해 주세요.",
   earlier: "이전 메시지",
   sources: "출처",
   sourceCount: "other=출처 {n}개",

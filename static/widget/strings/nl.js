@@ -10,6 +10,7 @@ export const words = {
   send: "Versturen",
   stop: "Dit antwoord stoppen",
   retry: "Opnieuw proberen",
+  broken: "Er ging iets mis. Probeer het opnieuw.",
   earlier: "Eerdere berichten",
   sources: "Bronnen",
   sourceCount: "one={n} bron|other={n} bronnen",

@@ -10,6 +10,7 @@ export const words = {
   send: "Wyślij",
   stop: "Zatrzymaj odpowiedź",
   retry: "Spróbuj ponownie",
+  broken: "Coś poszło nie tak. Proszę spróbować ponownie.",
   earlier: "Wcześniejsze wiadomości",
   sources: "Źródła",
   sourceCount: "one={n} źródło|few={n} źródła|many={n} źródeł|other={n} źródła",

@@ -10,6 +10,7 @@ export const words = {
   send: "Enviar",
   stop: "Parar esta resposta",
   retry: "Tentar novamente",
+  broken: "Algo correu mal. Tente novamente, por favor.",
   earlier: "Mensagens anteriores",
   sources: "Fontes",
   sourceCount: "one={n} fonte|other={n} fontes",

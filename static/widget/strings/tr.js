@@ -10,6 +10,7 @@ export const words = {
   send: "Gönder",
   stop: "Bu yanıtı durdur",
   retry: "Yeniden dene",
+  broken: "Bir sorun oluştu. Lütfen yeniden deneyin.",
   earlier: "Önceki mesajlar",
   sources: "Kaynaklar",
   sourceCount: "one={n} kaynak|other={n} kaynak",

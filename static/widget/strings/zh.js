@@ -10,6 +10,7 @@ export const words = {
   send: "发送",
   stop: "停止回答",
   retry: "重试",
+  broken: "出了点问题，请重试。",
   earlier: "更早的消息",
   sources: "来源",
   sourceCount: "other={n} 个来源",
