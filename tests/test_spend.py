@@ -1,7 +1,7 @@
 """No runaway bill: what a model's server is asked for, whoever asks and however often.
 
 Two servers on PostgreSQL and a stand-in for the model that keeps what it was asked. The flood is of
-50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each, and that
+50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each, which
 takes an hour.
 """
 
@@ -177,12 +177,12 @@ async def answered(made: Stack) -> None:
 
 async def used_up(server: Server, upstream: Upstream, address: str) -> int:
     """Asks from there until not even one call alone fits; how often the model was asked by then."""
-    async with await Client.open(server, headers={"X-Forwarded-For": address}) as visitor:
-        for _ in range(40):
-            asked = len(upstream.requests)
-            await plain(visitor)
-            if len(upstream.requests) == asked:
-                return asked
+    for _ in range(60):
+        asked = len(upstream.requests)
+        async with await Client.open(server, headers={"X-Forwarded-For": address}) as visitor:
+            await plain(visitor)  # a new visitor's prompt is the shortest, and so the cheapest
+        if len(upstream.requests) == asked:
+            return asked
     raise AssertionError("it is never used up")
 
 
@@ -214,7 +214,7 @@ async def test_a_flood_costs_no_more_than_the_budget_of_the_day(make, upstream):
         await asyncio.to_thread(server.restart)
     for server in made.servers:
         async with await Client.open(server, headers={"X-Forwarded-For": anybody()}) as visitor:
-            await visitor.say(f"{USAGE} What does delivery cost?")
+            await visitor.say(f"{USAGE} hello")
             reply = await visitor.reply()
             assert (reply["state"], bool(reply["text"])) == ("complete", True)
     assert len(upstream.requests) == asked
