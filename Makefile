@@ -18,7 +18,7 @@ define find_python
 	exit 1
 endef
 
-.PHONY: help install install-dev run tools node test lint format lock messages pictures clean
+.PHONY: help install install-dev run tools node test lint format lock messages pictures bench clean
 
 help:
 	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
@@ -28,6 +28,7 @@ help:
 	@echo "make lock    makes both requirements files again from pyproject.toml"
 	@echo "make messages  collects texts to translate and compiles the translations (needs gettext)"
 	@echo "make pictures  makes the pictures of the README and the landing page again (needs Chromium)"
+	@echo "make bench   measures what one core carries (ARGS=--quick takes a few minutes)"
 	@echo "make clean   removes what was made, but no database and no .env"
 
 install:
@@ -78,6 +79,10 @@ messages: install-dev
 pictures: install-dev
 	@$(BIN)/python scripts/tools.py chromium
 	$(BIN)/python scripts/pictures.py
+
+bench: install-dev
+	@$(BIN)/python scripts/tools.py postgresql redis-server
+	$(BIN)/python -m bench $(ARGS)
 
 UV = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--fork-strategy fewest --no-emit-index-url --no-emit-find-links --no-annotate --no-header

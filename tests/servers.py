@@ -259,13 +259,16 @@ class Postgres:
 
     `TEST_POSTGRES_URL` names it; else the one on the standard port is asked, with the user
     `postgres` and no password; else a cluster is made in `folder` and ends with the session.
+    With `durable` it is our own in any case, and what it commits is on the disk: for measuring.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.process: subprocess.Popen[bytes] | None = None
+        self.durable = durable
         wanted = os.environ.get("TEST_POSTGRES_URL", "").rstrip("/")
         standard = "postgres://postgres@127.0.0.1:5432"
-        self.url = wanted or (standard if _accepts(standard) else self._own(folder))
+        running = "" if durable else wanted or (standard if _accepts(standard) else "")
+        self.url = running or self._own(folder)
         assert _accepts(self.url), f"No PostgreSQL answers at {self.url} (TEST_POSTGRES_URL)."
         # Who needs no password is let in with any: one that no log may hold.
         with_password = self.url.replace("postgres@", f"postgres:{canaries.DATABASE_PASSWORD}@", 1)
@@ -293,7 +296,8 @@ class Postgres:
             cwd=home,
             user=user,
         )
-        options = ["-k", str(home), "-h", "127.0.0.1", "-c", "fsync=off"]
+        fsync = "on" if self.durable else "off"
+        options = ["-k", str(home), "-h", "127.0.0.1", "-c", f"fsync={fsync}"]
         with (folder / "postgres.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [str(bin_dir / "postgres"), "-D", data, "-p", str(port), *options],
