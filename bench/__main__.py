@@ -29,7 +29,7 @@ from statistics import median
 import uvloop
 
 from bench import subjects
-from bench.load import Chat, Meter, close_all, open_all, percentile
+from bench.load import Meter, close_all, open_all, percentile
 from bench.subjects import Subject
 from tests.servers import Databases, collect_static
 

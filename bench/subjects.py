@@ -17,7 +17,6 @@ from tests.servers import (
     Databases,
     Postgres,
     Redis,
-    Server,
     Stack,
     answers,
     clean_env,

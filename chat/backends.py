@@ -59,6 +59,12 @@ def breaker(llm: LLM, model: str) -> Breaker:
     return _breakers[llm.name, model]
 
 
+def breakers() -> dict[str, bool]:
+    """By model ("default": the persona's or CHAT_MODEL) whether it is left alone for a while."""
+    own = [(model, found) for (name, model), found in _breakers.items() if name != "guided"]
+    return {model or "default": found.open for model, found in own}
+
+
 def note(*, fell_back: bool) -> None:
     """A reply was written: by the configured model, or by one after it."""
     global _failures

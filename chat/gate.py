@@ -16,6 +16,7 @@ class Gate:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(settings.CHAT_REPLIES)
+        self.waiting = 0  # replies that no place was given to yet
 
     @property
     def crowded(self) -> bool:
@@ -26,6 +27,7 @@ class Gate:
     async def place(self) -> AsyncIterator[bool]:
         """A place for as long as the block runs; False: none came free in time."""
         admitted = False
+        self.waiting += 1
         try:
             async with asyncio.timeout(settings.CHAT_QUEUE_TIMEOUT):
                 while live.lag > settings.CHAT_LAG_LIMIT:  # noqa: ASYNC110 - it is read, not told
@@ -33,6 +35,8 @@ class Gate:
                 admitted = await self._places.acquire()
         except TimeoutError:
             pass
+        finally:
+            self.waiting -= 1
         try:
             yield admitted
         finally:

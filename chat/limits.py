@@ -138,6 +138,10 @@ class Seat:
         self._mine.append((kind, key))
         return True
 
+    @classmethod
+    def all(cls) -> int:
+        return cls._taken["process", ""]
+
     def leave(self) -> None:
         """The socket is closed. What was not taken is not given back."""
         for place in self._mine:
@@ -145,3 +149,8 @@ class Seat:
             if self._taken[place] <= 0:
                 del self._taken[place]
         self._mine.clear()
+
+
+def open_sockets() -> int:
+    """How many there are in this process, lines over HTTP among them."""
+    return Seat.all()

@@ -17,7 +17,7 @@ from typing import Any
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
-from chat import wire
+from chat import metrics, wire
 from chat.sockets import Socket
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,7 @@ class Live:
         self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
         self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
         self._wanted: dict[uuid.UUID, set[str]] = {}  # who asked for a stream not begun yet
+        self.waiting = 0  # calls of the layer under way
         self.lag = 0.0  # seconds that the event loop runs behind, smoothed
         self.degraded = False  # the layer does not answer
         self.on_event: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
@@ -200,6 +201,17 @@ class Live:
             change = self._subscribed.add if wanted else self._subscribed.discard
             change(conversation)
             wanted = conversation in self.sockets
+
+    def sizes(self) -> dict[str, int]:
+        """How many entries each thing has that is kept here."""
+        return {
+            "conversations": len(self.sockets),
+            "streams": len(self.streams),
+            "mirrors": len(self.mirrors),
+            "wanted": len(self._wanted),
+            "subscribed": len(self._subscribed),
+            "background": len(self._tasks),
+        }
 
     def text_of(self, conversation: uuid.UUID, shape: Mapping[str, Any]) -> str | None:
         """What the sockets of this process were sent of a streaming reply; None: nothing yet."""
@@ -310,17 +322,24 @@ class Live:
         """Calls the layer. Where it is down the chats of this process go on all the same."""
         if time.monotonic() < self._rest_until:
             return False
+        self.waiting += 1
         try:
             async with asyncio.timeout(patience):
                 await getattr(self._layer, call)(*args)
         except Exception as error:
-            if not self.degraded:
-                logger.warning("channel layer down", extra={"error": type(error).__name__})
-            self.degraded = True
+            self._layer_failed(error)
             self._rest_until = time.monotonic() + REST
             return False
+        finally:
+            self.waiting -= 1
         self.degraded = False
         return True
+
+    def _layer_failed(self, error: Exception) -> None:
+        metrics.LAYER_FAILURES.inc()
+        if not self.degraded:
+            logger.warning("channel layer down", extra={"error": type(error).__name__})
+        self.degraded = True
 
     async def _listen(self) -> None:
         """Reads this process's channel; opens it again for as long as that takes."""
@@ -339,9 +358,7 @@ class Live:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                if not self.degraded:
-                    logger.warning("channel layer down", extra={"error": type(error).__name__})
-                self.degraded = True
+                self._layer_failed(error)
                 await asyncio.sleep(1)
 
     async def _heard(self, event: Mapping[str, Any]) -> None:
@@ -353,6 +370,7 @@ class Live:
             else:  # its reply is about to begin here
                 if len(self._wanted) >= MAX_WANTED:
                     self._wanted.clear()
+                    metrics.LAYER_OVERFLOWS.inc()
                 self._wanted.setdefault(conversation, set()).add(event["from"])
         elif event["type"] == "typing" and conversation:
             self.typing(conversation, "writing")
@@ -381,6 +399,7 @@ class Live:
             mirror = self.mirrors[conversation] = Mirror(frame["message"], frame["attempt"])
         if not mirror.take(frame):
             del self.mirrors[conversation]
+            metrics.RESYNCS.labels("lost_delta").inc()
             self.watch(process, conversation)
             return
         encoded = wire.encode(frame)

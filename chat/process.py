@@ -17,6 +17,7 @@ from chat import backends, knowing, notices, paid, replies, turns
 from chat.database import background, query
 from chat.live import live
 from chat.replies import Claim, Finished
+from chat.watching import watch
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
     live.spawn(_every(settings.CHAT_BUDGET_LOOK, look_at_money))
+    live.spawn(_every(settings.CHAT_WATCH_INTERVAL, watch.look))
     _drain_on_sigterm(loop)
     logger.info(
         "serving",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat import backends, conversations, paid, turns, wire
+from chat import backends, conversations, metrics, paid, turns, wire
 from chat.conversations import Changes
 from chat.database import query
 from chat.gate import gate
@@ -24,6 +24,8 @@ class Reader:
         async with self._socket.reading():
             changes = await self._changes(rev, named, epoch)
             self._show(changes)
+        if rev and (changes.full or changes.messages):
+            metrics.RESYNCS.labels("other_copy" if changes.full else "missed").inc()
         self._watch_reply(changes)
 
     async def catch_up(self, status: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import wire
+from chat import metrics, wire
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Socket:
         elif shape["rev"] == self.rev + 1:
             self._message(shape)
         elif shape["rev"] > self.rev:
+            metrics.RESYNCS.labels("gap").inc()
             self.catch_up()
 
     def delta(self, frame: Mapping[str, Any], encoded: str) -> None:
@@ -105,6 +106,8 @@ class Socket:
 
     def push(self, frame: Mapping[str, Any]) -> None:
         """Sends a frame that is for this socket alone."""
+        if frame["type"] == "error":
+            metrics.REFUSED.labels(frame["code"]).inc()
         self._put(wire.encode(frame))
 
     def status(self, frame: Mapping[str, Any], reached: int) -> None:
@@ -188,6 +191,7 @@ class Socket:
             self._writer = None
         if self._behind and not self.closed:
             self._behind = False
+            metrics.RESYNCS.labels("slow_reader").inc()
             self.catch_up(status=True)
 
     async def emptied(self) -> None:
@@ -205,6 +209,7 @@ class Socket:
             return
         self.closed = True
         self._queue.clear()
+        metrics.CLOSED.labels(code).inc()
         try:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except Exception:  # it has left already

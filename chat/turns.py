@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, conversations, knowing, prompts, replies, wire
+from chat import backends, conversations, knowing, metrics, prompts, replies, wire
 from chat.budgets import Payer
 from chat.database import query
 from chat.gate import gate
@@ -229,6 +229,8 @@ class Turn:
         finished = await self._stored(opened, outcome)
         if finished is None:
             return False
+        site = finished.conversation.site.key
+        metrics.reply_ended(str(outcome.state), site, outcome.figures)
         logger.info(
             "reply ended",
             extra={

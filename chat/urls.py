@@ -14,5 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("api/voice/<str:message>", views.speech),
     path("api/voice/<str:message>/<str:n>", views.audio),
     path("api/health", views.health),
+    path("metrics", views.figures),
     re_path(r"^api/", views.unknown),
 ]

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -21,12 +22,14 @@ from chat import (
     conversations,
     limits,
     looks,
+    metrics,
     origins,
     paid,
     personas,
     process,
     tokens,
     visitors,
+    watching,
     wire,
 )
 from chat.database import query
@@ -368,6 +371,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
         "load": _load_health(),
         "budget": _budget_health(),
+        "memory": watching.health(),
     }
     if database["status"] != "ok":
         return json_answer({"status": "down", "checks": checks}, 503)
@@ -402,11 +406,30 @@ async def _layer_health() -> dict[str, str]:
 def _load_health() -> dict[str, str]:
     if gate.crowded:
         return {"status": "degraded", "detail": "too many replies at once; new ones wait"}
+    if why := watching.busy():
+        return {"status": "degraded", "detail": why}
     return {"status": "ok"}
 
 
 def _budget_health() -> dict[str, str]:
     return paid.health() if backends.paid() else {"status": "off", "detail": "nothing is paid for"}
+
+
+@csrf_exempt
+async def figures(request: HttpRequest) -> HttpResponse:
+    """`/metrics` for Prometheus, to whoever holds CHAT_METRICS_TOKEN; else it is not there."""
+    token = settings.CHAT_METRICS_TOKEN
+    kind, __, given = request.headers.get("Authorization", "").partition(" ")
+    fits = constant_time_compare(given.strip(), token) and kind.lower() == "bearer"
+    if not token or not fits or request.method not in ("GET", "HEAD"):
+        return unknown(request)
+    await process.startup()
+    watching.measure()
+    response = HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+    response["Cache-Control"] = "no-store"
+    # Several processes may share the port: the next scrape is to meet another one.
+    response["Connection"] = "close"
+    return response
 
 
 @csrf_exempt

@@ -289,6 +289,15 @@ CHAT_BREAKER_FAILURES = whole("CHAT_BREAKER_FAILURES", 5)
 CHAT_BREAKER_WINDOW = number("CHAT_BREAKER_WINDOW", 30.0)
 CHAT_BREAKER_REST = number("CHAT_BREAKER_REST", 20.0)
 
+# --- Seen from outside --------------------------------------------------------------------------
+CHAT_METRICS_TOKEN = env.str("CHAT_METRICS_TOKEN", "")  # empty: there is no /metrics
+CHAT_WATCH_INTERVAL = number("CHAT_WATCH_INTERVAL", 5.0)
+# Past these a process warns, and its health is degraded; 0: never.
+CHAT_WARN_MEMORY = number("CHAT_WARN_MEMORY", 450.0)  # MiB
+CHAT_WARN_LAG = number("CHAT_WARN_LAG", 0.1)  # seconds
+CHAT_WARN_TASKS = whole("CHAT_WARN_TASKS", 60_000)
+CHAT_WARN_ENTRIES = whole("CHAT_WARN_ENTRIES", 60_000)
+
 # --- Times of a socket, in seconds --------------------------------------------------------------
 CHAT_HEARTBEAT = whole("CHAT_HEARTBEAT", 20)
 CHAT_CONNECT_TIMEOUT = number("CHAT_CONNECT_TIMEOUT", 10.0)

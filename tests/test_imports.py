@@ -39,8 +39,8 @@ STORED = {
     "rights",
     "budgets",
 }
-SHOWN = {"wire", "live", "sockets"}
-DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid"}
+SHOWN = {"wire", "live", "sockets", "metrics"}
+DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid", "watching"}
 WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
 )
@@ -55,7 +55,8 @@ CHAT: dict[str, set[str]] = {
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
-    "process": WRITING | {"turns", "notices", "backends"},
+    "process": WRITING | {"turns", "notices", "backends", "watching"},
+    "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},
     "turns": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},
     "writing": WRITING | {"backends"},
@@ -81,10 +82,10 @@ CHAT: dict[str, set[str]] = {
     "tools": {"llm"},
     "demo": {"models", "personas"},
     "staff": {"models", "rights"},
-    "live": {"wire", "sockets"},
-    "sockets": {"wire"},
+    "live": {"wire", "sockets", "metrics"},
+    "sockets": {"wire", "metrics"},
 }
-PURE = ("context", "tools", "llm", "wire", "leaks")
+PURE = ("context", "tools", "llm", "wire", "leaks", "metrics")
 
 
 def sources() -> list[Path]:
