@@ -294,7 +294,7 @@ CHAT_METRICS_TOKEN = env.str("CHAT_METRICS_TOKEN", "")  # empty: there is no /me
 CHAT_WATCH_INTERVAL = number("CHAT_WATCH_INTERVAL", 5.0)
 # Past these a process warns, and its health is degraded; 0: never.
 CHAT_WARN_MEMORY = number("CHAT_WARN_MEMORY", 450.0)  # MiB
-CHAT_WARN_LAG = number("CHAT_WARN_LAG", 0.1)  # seconds
+CHAT_WARN_LAG = number("CHAT_WARN_LAG", 0.2)  # seconds
 CHAT_WARN_TASKS = whole("CHAT_WARN_TASKS", 60_000)
 CHAT_WARN_ENTRIES = whole("CHAT_WARN_ENTRIES", 60_000)
 
