@@ -2,10 +2,10 @@
 
     python -m bench [--quick] [--no-climb] [--only product|floor|chainlit]
 
-Starts the product by the Procfile's command, pinned to one core, with PostgreSQL (its commits on the
-disk) and Redis on the others, where the load comes from too; and a model's server that gives every
-reply 200 ms to its first token and then 50 tokens a second, 120 in all. Every chat asks again as soon
-as its reply has ended, so N chats are N streams at once.
+Starts the product by the Procfile's command, pinned to one core, with PostgreSQL (its commits on
+the disk) and Redis on the others, where the load comes from too; and a model's server that gives
+every reply 200 ms to its first token and then 50 tokens a second, 120 in all. Every chat asks again
+as soon as its reply has ended, so N chats are N streams at once.
 
 Beside it, one after the other on the same core: `bench.floor`, the least that a relay can be on the
 same server, and Chainlit where BENCH_CHAINLIT names a virtual environment that has it. Believe the
@@ -239,7 +239,7 @@ def table(found: dict[str, Figures], plan: Plan) -> None:
     )
     if worst > 0.05:
         say(
-            "So the machine was busy: believe CPU a token and KiB, and repeat the rest on a quiet one."
+            "So the machine was busy: believe CPU a token and KiB, repeat the rest on a quiet one."
         )
     if len(subjects.CORES) < 2:
         say("There is one core, so the load and the server shared it: believe none of the times.")
@@ -258,7 +258,7 @@ def ratios(ours: Figures, theirs: Figures, name: str) -> None:
 
 def _raise_limits() -> None:
     """Every socket is a file, here and in the servers, which inherit this."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard < 12_000:
         say(f"Only {hard} files may be open here: the storm will fail beyond them (ulimit -Hn).")

@@ -1,4 +1,4 @@
-"""A model's server for load: Chat Completions at a fixed pace, cheap enough not to be measured itself.
+"""A model's server for load: Chat Completions at a fixed pace, too cheap to be measured itself.
 
     python -m bench.model PORT
 
