@@ -158,7 +158,7 @@ def filled(value: Any, ids: Mapping[str, str]) -> Any:
     """`value` with each `{name}` in it replaced."""
     text = json.dumps(value)
     for name, id in ids.items():
-        text = text.replace("{%s}" % name, id)
+        text = text.replace(f"{{{name}}}", id)
     return json.loads(text)
 
 
@@ -365,7 +365,7 @@ async def test_init_takes_a_token_of_this_site_alone(shops: Stack, visitors: Any
 async def test_a_signed_token_of_anothers_conversation_and_ones_own_id_opens_ones_own(
     shops: Stack, visitors: Any
 ) -> None:
-    """Ids are not proofs: even with the server's own signature a conversation stays its visitor's."""
+    """Ids are no proofs: even signed by the server a conversation stays its visitor's."""
     one, stranger = visitors[0], visitors[1][0]
     mine = tokens.read(stranger.client.token)
     theirs = tokens.read(one.client.token)
