@@ -238,9 +238,7 @@ def table(found: dict[str, Figures], plan: Plan) -> None:
         f"{100 * worst:.0f} % at the worst."
     )
     if worst > 0.05:
-        say(
-            "So the machine was busy: believe CPU a token and KiB, repeat the rest on a quiet one."
-        )
+        say("So the machine was busy: believe CPU a token and KiB, repeat the rest on a quiet one.")
     if len(subjects.CORES) < 2:
         say("There is one core, so the load and the server shared it: believe none of the times.")
 

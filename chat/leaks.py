@@ -1,4 +1,4 @@
-"""Keeps a model from telling its instructions: cuts what a reply may not hold as it streams. Pure.
+"""Cuts from a reply, while it streams, what tells the model's instructions. Pure.
 
 A canary stands in the instructions and nowhere else, so a reply that holds it tells them. A long
 run of their own words does too; what stands there in quotation marks is meant to be said.

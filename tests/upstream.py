@@ -10,6 +10,7 @@ GET /control gives {"requests": [{"body", "answered", "closed_by_client", "words
 
     [words N MS]        N words "w1 w2 ..." MS milliseconds apart; without any marker: 8, at once
     [say TEXT]          this text, word by word
+    [leak HOW]          all system messages of the prompt: plain, upper, spaced, letters, wide
     [empty]             not a word, and a proper end
     [first S]           S seconds before the response begins    [silence S]  before the first word
     [stall N]           after N words nothing more, for ever
@@ -231,6 +232,8 @@ class _Answer:
             text = self._markers["say"]
         if "empty" in self._markers:
             text = ""
+        if "leak" in self._markers:
+            text = _leaked(self._request.body, self._markers["leak"])
         for number, word in enumerate(re.findall(r"\s*\S+", text)):
             await asyncio.sleep(float(pause or 0) / 1000 if number else 0)
             yield number, word
@@ -313,6 +316,18 @@ def _markers(text: str) -> dict[str, str]:
 def _last_words(body: dict[str, Any]) -> str:
     said = [m.get("content") or "" for m in body.get("messages", []) if m.get("role") == "user"]
     return str(said[-1]) if said else ""
+
+
+def _leaked(body: dict[str, Any], how: str) -> str:
+    told = [m.get("content") or "" for m in body.get("messages", []) if m.get("role") == "system"]
+    text = "\n".join(told)
+    if how == "letters":
+        return " ".join(text)
+    if how == "spaced":
+        return "-".join(text)
+    if how == "wide":
+        return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
+    return text.upper() if how == "upper" else text
 
 
 def _tool_answered(body: dict[str, Any]) -> bool:
