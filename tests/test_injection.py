@@ -1,4 +1,4 @@
-"""The model as its own worst case: it does what any visitor says. What the server checks holds alone.
+"""The model as its own worst case: it does what any visitor says. The server's checks hold alone.
 
 Each text of `injections.json` is said by a visitor and stands in the title of their page. Whatever
 it asks for, the model tells its whole prompt and calls tools with what is not the visitor's.

@@ -59,6 +59,7 @@ ROUTES: Mapping[str, Open | Staff | Bearer] = {
     "api/voice/<str:message>": Bearer("GET", "/api/voice/{message}"),
     "api/voice/<str:message>/<str:n>": Bearer("GET", "/api/voice/{message}/0", own=404),
     "api/health": Open("says how the server is"),
+    "metrics": Open("for whoever holds its own token: see test_metrics"),
     "^api/": Open("not found, whatever it is"),
     "": Open("the landing page"),
     "favicon.ico": Open("a picture"),
