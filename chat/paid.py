@@ -124,7 +124,10 @@ def _give_back_later(holding: "asyncio.Task[Reservation]") -> None:
         if not done.cancelled() and done.exception() is None:
             _spawn(_settle(done.result(), Decimal(0)))
 
-    holding.add_done_callback(give_back)
+    if holding.done():
+        give_back(holding)
+    else:
+        holding.add_done_callback(give_back)
 
 
 async def _settle(held: Reservation, cost: Decimal) -> None:
