@@ -240,6 +240,7 @@ class _Answer:
 
     async def _fail(self, fault: str) -> bool:
         if fault == "reset":
+            await asyncio.sleep(0.2)  # a reset takes with it what has not been read yet
             return self._reset()
         if fault == "stall":
             await asyncio.get_running_loop().create_future()
