@@ -29,6 +29,7 @@ import { Reading } from "./reading.js";
  */
 
 export const SLOW = 3000; // ms after which a message says that it waits
+const STEP = 12; // messages that get their elements in one frame: more would hold up the page
 const TOGETHER = 5 * 60_000; // what is said within so long of the last words goes with them
 
 /** The messages: in groups, under their days. Each keeps its element for as long as it lives. */
@@ -70,8 +71,10 @@ export class MessageList {
     this.#reading = new Reading(this.scroller, this.#list, down, words);
   }
 
-  /** @param {View} view */
+  /** @param {View} view @returns {boolean} whether older ones are left for the next frame */
   update(view) {
+    const left = view.messages.length - this.#rows.size - STEP;
+    if (left > 0) view = { ...view, messages: view.messages.slice(left) };
     if (this.#agent !== view.agent) this.#stored = new WeakMap();
     this.#agent = view.agent;
     const focused = /** @type {HTMLElement | null} */ (this.#list.querySelector(":focus"));
@@ -92,6 +95,7 @@ export class MessageList {
     // A button that was pressed may have gone by that, or lost its box, which a browser notices only
     // when it draws; the keyboard stays among the messages.
     if (focused && !focused.offsetParent) this.scroller.focus({ preventScroll: true });
+    return left > 0;
   }
 
   /** Shows the newest words. */

@@ -129,12 +129,13 @@ export class Panel {
     const shut = h("button", { ...closing, "aria-label": this.#words.close }, icon("close"));
     const title = h("div", { class: "title" }, name, role);
     const head = h("header", { part: "header" }, avatar, title, more, shut);
-    const parts = [this.#suggestions.element, line, this.#composer.element, hint];
-    const foot = h("footer", {}, ...parts);
+    const foot = h("footer", {}, this.#composer.element, hint);
     // By autofocus a sheet has the focus itself, and no keyboard comes up on a phone.
     const names = { class: "panel", part: "panel", "aria-labelledby": "name" };
     const dialog = { ...language, ...names, ...NO_FILES, tabindex: -1, autofocus: true };
-    return h("dialog", dialog, head, this.#list.element, foot, announcer);
+    // Not in the foot: what comes and goes takes room from the messages, and moves no composer.
+    const between = [this.#suggestions.element, line];
+    return h("dialog", dialog, head, this.#list.element, ...between, foot, announcer);
   }
 
   /** The corner that makes the panel larger. @param {import("./storage.js").Store} store */
@@ -169,7 +170,8 @@ export class Panel {
     const { earlier } = transcript;
     const typing = this.#typing(agent);
     const now = transcript.now();
-    this.#list.update({ messages, pending, greeting, agent, typing, earlier, now });
+    const view = { messages, pending, greeting, agent, typing, earlier, now };
+    if (this.#list.update(view)) this.#schedule();
     const streaming = Boolean(transcript.open());
     const placeholder = this.#site?.texts?.placeholder;
     const state = { streaming, limit: this.#limit, disabled: unavailable, placeholder };
