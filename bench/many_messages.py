@@ -4,9 +4,9 @@
 
 Shows the widget's list of messages, as it lies in the repository, in Chromium (CHROMIUM=/path/to/it
 where it is not on the path): the longest frame in which some of the first fifty are drawn, and of
-the last page of fifty above all others; what one more piece of a streaming reply costs in script and in layout; and how
-many frames come late (over 25 ms) while the list is scrolled from one end to the other, beside as
-many bare paragraphs in its place: the floor of this machine.
+the last page of fifty above all others; what one more piece of a streaming reply costs in script
+and in layout; and how many frames come late (over 25 ms) while the list is scrolled from one end to
+the other, beside as many bare paragraphs in its place: the floor of this machine.
 """
 
 import json

@@ -50,7 +50,7 @@ class ChatConsumer(AsyncConsumer):
     async def websocket_connect(self, message: Mapping[str, Any]) -> None:
         await process.startup()
         self.address = (self.scope.get("client") or ("",))[0]
-        self.socket = Socket(self.send, self._catch_up)
+        self.socket = Socket(self.base_send, self._catch_up)  # as it is: `send` only hands on
         await self.send({"type": "websocket.accept"})
         if not self.seat.take(self.address):
             await self.socket.close(wire.CLOSE_TOO_MANY, "retry_after=30")

@@ -13,13 +13,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from chat.identity import Signed
 from chat.models import Conversation, Lead, Message, Site, Visitor
+from chat.prepared import Prepared, Slot
 from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
 
 HISTORY_PAGE = 50
@@ -85,7 +86,7 @@ def successor(conversation: uuid.UUID) -> uuid.UUID:
 def current(visitor: uuid.UUID, conversation: uuid.UUID) -> Talk:
     """The talk that a token of `visitor` and `conversation` opens now."""
     rows = Conversation.objects.select_related("site")
-    named = rows.filter(id=conversation).first()
+    named = _NAMED.first(id=conversation)
     theirs = named is not None and named.visitor_id == visitor
     if named is not None and theirs and not ended(named):
         return Talk(named.id, named)
@@ -107,11 +108,24 @@ def ended(conversation: Conversation) -> bool:
 
 def lock(conversation: uuid.UUID) -> Conversation:
     """The row, held until the transaction ends."""
-    return _lockable().get(id=conversation)
+    found = _LOCK.first(id=conversation)
+    if found is None:
+        raise Conversation.DoesNotExist
+    return found
 
 
 def _lockable() -> QuerySet[Conversation]:
     return Conversation.objects.select_for_update(of=("self",)).select_related("site__persona")
+
+
+_LOCK = Prepared(lambda: _lockable().filter(id=Slot("id")))
+_LOCK_THEIRS = Prepared(lambda: _lockable().filter(id=Slot("id"), visitor_id=Slot("visitor")))
+_NAMED = Prepared(lambda: Conversation.objects.select_related("site").filter(id=Slot("id")))
+_SENT = Prepared(
+    lambda: Message.objects.select_related("conversation__site").filter(
+        visitor_id=Slot("visitor"), client_id=Slot("client_id", CharField())
+    )
+)
 
 
 def keep(conversation: Conversation, *fields: str) -> None:
@@ -198,7 +212,7 @@ def _receive(
 
 def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
     """The talk that a token opens now, held until the transaction ends; None where none is open."""
-    named = _lockable().filter(id=conversation, visitor_id=visitor).first()
+    named = _LOCK_THEIRS.first(id=conversation, visitor=visitor)
     if named is not None and not ended(named):
         return named
     talk = current(visitor, conversation)
@@ -211,11 +225,7 @@ def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
 
 
 def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:
-    return (
-        Message.objects.select_related("conversation__site")
-        .filter(visitor_id=visitor, client_id=client_id)
-        .first()
-    )
+    return _SENT.first(visitor=visitor, client_id=client_id)
 
 
 def begin_visitor(site: Site, visitor: uuid.UUID, locale: str, signed: Signed | None) -> None:

@@ -38,6 +38,7 @@ async def startup() -> None:
     live.on_event = _heard
     await live.start()
     live.spawn(background(knowing.warm))
+    live.spawn(_every(settings.CHAT_SAVE_INTERVAL, turns.save))
     live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))

@@ -9,14 +9,31 @@ from functools import lru_cache
 from typing import Literal, cast
 
 from django.conf import settings
+from django.db.models import IntegerField
 
 from chat import context, personas
 from chat.llm import Found, Prompt, Search
 from chat.models import Conversation, Lead, Message, PersonaVersion
+from chat.prepared import Prepared, Slot
 
 LINES = 80  # of the latest, at most; the budget cuts them further
 QUESTIONS = 3  # unanswered messages that are looked up together
 _MARK = "Reference of this text, for the server alone; never write it or part of it: {canary}\n\n"
+
+
+_CONVERSATION = Prepared(
+    lambda: Conversation.objects.select_related("site__persona__published", "visitor").filter(
+        id=Slot("id")
+    )
+)
+_LATEST = Prepared(
+    lambda: Message.objects.filter(
+        conversation_id=Slot("conversation"),
+        seq__gt=Slot("after", IntegerField()),
+        seq__lt=Slot("before", IntegerField()),
+    ).order_by("-seq")[:LINES]
+)
+_LEAD = Prepared(lambda: Lead.objects.filter(conversation_id=Slot("conversation")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +53,12 @@ class Material:
 
 def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
     """Reads a conversation; `before` is the `seq` of a reply that is to be written again."""
-    row = (
-        Conversation.objects.select_related("site__persona__published", "visitor")
-        .filter(id=conversation)
-        .first()
-    )
+    row = _CONVERSATION.first(id=conversation)
     if row is None:
         return None
-    messages = row.messages.filter(seq__gt=row.summary_seq)
-    if before is not None:
-        messages = messages.filter(seq__lt=before)
-    latest = list(messages.order_by("-seq")[:LINES])[::-1]
-    lead = Lead.objects.filter(conversation=row).first()
+    end = before if before is not None else row.last_seq + 1
+    latest = _LATEST.all(conversation=conversation, after=row.summary_seq, before=end)[::-1]
+    lead = _LEAD.first(conversation=conversation)
     return Material(
         conversation=row,
         version=row.site.persona.published,

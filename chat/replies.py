@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, QuerySet, Value
+from django.db import connection, transaction
+from django.db.models import CharField, F, IntegerField, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from django.utils.translation import override
 from chat.conversations import Refused, close, keep, lock, message_of
 from chat.languages import spoken
 from chat.models import Conversation, Message
+from chat.prepared import Prepared, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """The text so far of an open reply."""
+
+    reply: uuid.UUID
+    attempt: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A reply has ended. `awaits`: the visitor has said more, and nobody answers it yet."""
 
@@ -64,6 +74,21 @@ class Outcome:
     sources: Sequence[dict[str, str]] = ()
     replies: Sequence[str] = ()  # quick replies, offered with the finished message
     figures: dict[str, Any] = field(default_factory=dict)  # columns of Message
+
+
+_OPEN = Prepared(lambda: Message.objects.open().filter(conversation_id=Slot("conversation")))
+_QUESTION = Prepared(
+    lambda: Message.objects.filter(
+        conversation_id=Slot("conversation"), role=Message.Role.VISITOR
+    ).order_by("-seq")[:1]
+)
+_MINE = Prepared(
+    lambda: Message.objects.open().filter(
+        id=Slot("reply"),
+        attempt=Slot("attempt", IntegerField()),
+        owner=Slot("owner", CharField()),
+    )
+)
 
 
 def language_of(conversation: Conversation) -> str:
@@ -85,13 +110,13 @@ def claim(
         if row.state != Conversation.State.OPEN or row.awaiting_since is None:
             return None
         ended = []
-        open_reply = row.messages.open().first()
+        open_reply = _OPEN.first(conversation=conversation)
         if open_reply is not None:
             forgotten = open_reply.owner == owner and open_reply.id not in writing
             if open_reply.lease_until and open_reply.lease_until > now and not forgotten:
                 return Open(open_reply.id, open_reply.attempt, open_reply.owner)
             ended.append(_end_orphan(row, open_reply))
-        question = row.messages.filter(role=Message.Role.VISITOR).order_by("-seq").first()
+        question = _QUESTION.first(conversation=conversation)
         # After an outage the time is long over; then the visitor gets half of it from now.
         deadline = max(
             row.awaiting_since + timedelta(seconds=settings.CHAT_REPLY_DEADLINE),
@@ -169,15 +194,38 @@ def _end_orphan(row: Conversation, reply: Message) -> Message:
 
 def save(*, reply: uuid.UUID, attempt: int, owner: str, text: str) -> bool:
     """Keeps the text so far; raises no `rev`. False: the reply is no longer this process's."""
-    mine = Message.objects.open().filter(id=reply, attempt=attempt, owner=owner)
-    return bool(mine.update(text=text))
+    return not save_all([Draft(reply, attempt, text)], owner)
 
 
+_SAVE = "UPDATE {table} SET text = %s WHERE id = %s AND attempt = %s AND owner = %s AND state = %s"
+
+
+@transaction.atomic
+def save_all(drafts: Sequence[Draft], owner: str) -> list[Draft]:
+    """Keeps the texts so far of many replies, as `save` does; those no longer this process's."""
+    id = Message._meta.pk
+    in_order = sorted(drafts, key=lambda draft: draft.reply)
+    rows = [
+        (one.text, id.get_db_prep_value(one.reply, connection), one.attempt, owner, "streaming")
+        for one in in_order
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_SAVE.format(table=Message._meta.db_table), rows)
+        if cursor.rowcount == len(rows):
+            return []
+    mine = Message.objects.open().filter(id__in=[one.reply for one in drafts], owner=owner)
+    kept = set(mine.values_list("id", "attempt"))
+    return [one for one in in_order if (one.reply, one.attempt) not in kept]
+
+
+@transaction.atomic
 def renew(replies: Sequence[uuid.UUID], owner: str) -> None:
     """Keeps them for this process; those past their deadline fall to whoever looks next."""
     now = timezone.now()
-    mine = Message.objects.open().filter(id__in=replies, owner=owner)
-    mine.filter(deadline__gt=now).update(
+    mine = Message.objects.open().filter(id__in=replies, owner=owner, deadline__gt=now)
+    # Locked in the order of `save_all`: the two never wait for each other.
+    held = list(mine.select_for_update().order_by("id").values_list("id", flat=True))
+    Message.objects.filter(id__in=held).update(
         lease_until=Least(Value(_lease(now)), F("deadline") + _grace())
     )
 
@@ -188,14 +236,16 @@ def release(replies: Sequence[uuid.UUID], owner: str) -> None:
     mine.update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def finish(*, reply: uuid.UUID, attempt: int, owner: str, outcome: Outcome) -> Finished | None:
+def finish(
+    conversation: uuid.UUID, *, reply: uuid.UUID, attempt: int, owner: str, outcome: Outcome
+) -> Finished | None:
     """Ends an open reply of this process; None where it is no longer its own."""
-    found = Message.objects.filter(id=reply).values_list("conversation_id", flat=True).first()
-    if found is None:
-        return None
     with transaction.atomic():
-        row = lock(found)
-        message = Message.objects.open().filter(id=reply, attempt=attempt, owner=owner).first()
+        try:
+            row = lock(conversation)
+        except Conversation.DoesNotExist:  # erased meanwhile
+            return None
+        message = _MINE.first(reply=reply, attempt=attempt, owner=owner)
         if message is None:
             return None
         figures = dict(outcome.figures)

@@ -59,6 +59,7 @@ class Turn:
         self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
         self._writer: Writer | None = None
         self._writing: asyncio.Task[Outcome] | None = None
+        self._saved = ""  # of its text
         self._reason = ""  # why it was cut off: new words, stop, lost, drain
         self._newest = 0  # the latest message that somebody wants answered instead
         self._read = 0  # the latest message that the writing knows of
@@ -83,6 +84,17 @@ class Turn:
             mine = self._opened.result().claim.reply
             if (mine.id, mine.attempt) == (reply, attempt):
                 self.cut_off(reason)
+
+    def draft(self) -> replies.Draft | None:
+        """The text so far, where there is more of it than was saved."""
+        if not self._opened.done() or self._writing is None or self._writing.done():
+            return None
+        opened = self._opened.result()
+        text, reply = opened.stream.sent, opened.claim.reply
+        return replies.Draft(reply.id, reply.attempt, text) if text != self._saved else None
+
+    def saved(self, text: str) -> None:
+        self._saved = text
 
     def cut_off(self, reason: str) -> None:
         """Ends the writing; what is there is kept."""
@@ -182,12 +194,9 @@ class Turn:
         writing = self._writing
         if writing is None:
             return None
-        saving = asyncio.create_task(self._save(opened))
         if self._reason:
             writing.cancel()
         await asyncio.wait({writing})
-        saving.cancel()
-        await asyncio.gather(saving, return_exceptions=True)
         text = opened.stream.end()
         if self._reason == "lost":
             return None
@@ -207,23 +216,6 @@ class Turn:
         if self._writer is None:
             return Outcome(state, "", error="failed" if error else "")
         return self._writer.outcome(state, "failed" if error else "")
-
-    async def _save(self, opened: _Opened) -> None:
-        """Keeps the text every half second; a reply that is no longer ours ends here."""
-        saved = ""
-        while True:
-            await asyncio.sleep(settings.CHAT_SAVE_INTERVAL)
-            text = opened.stream.sent
-            if text == saved:
-                continue
-            try:
-                ours = await query(replies.save, **opened.row, text=text)
-            except Exception as error:  # the database is away; the next round tries again
-                self._log("not saved", error)
-                continue
-            saved = text
-            if not ours:
-                self.cut_off("lost")
 
     async def _finish(self, opened: _Opened, outcome: Outcome) -> bool:
         finished = await self._stored(opened, outcome)
@@ -251,7 +243,7 @@ class Turn:
         until = time.monotonic() + settings.CHAT_LEASE
         while True:
             try:
-                return await query(replies.finish, **opened.row, outcome=outcome)
+                return await query(replies.finish, self.conversation, **opened.row, outcome=outcome)
             except Exception as error:
                 self._log("end not stored", error)
                 if time.monotonic() > until:
@@ -284,6 +276,18 @@ class Turn:
 
 running: dict[uuid.UUID, Turn] = {}  # by conversation
 draining = False  # this process stops: messages are stored, replies begin elsewhere
+
+
+async def save() -> None:
+    """Keeps the texts so far of all replies; one that is no longer this process's ends here."""
+    drafts = {turn: draft for turn in running.values() if (draft := turn.draft()) is not None}
+    if not drafts:
+        return
+    lost = await query(replies.save_all, list(drafts.values()), live.name)
+    for turn, draft in drafts.items():
+        turn.saved(draft.text)
+        if draft in lost:
+            turn.cut_off("lost")
 
 
 # --- What a visitor does ------------------------------------------------------------------------

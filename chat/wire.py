@@ -412,8 +412,11 @@ class OpenReply:
         return {"message": self.message, "off": units(self.message["text"])}
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def encode(frame: Mapping[str, Any]) -> str:
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    return _encode(frame)
 
 
 def status(

@@ -43,6 +43,7 @@ from chat.replies import Outcome, language_of
 
 logger = logging.getLogger(__name__)
 
+RESET = 0.1  # seconds within which a token's patience is as long as that of the one before
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
 # Before any word: the model's server has not even begun, and charges nothing.
@@ -287,8 +288,12 @@ class Writer:
                 asyncio.timeout(patience) as timer,
                 aclosing(llm.stream(prompt, offered)) as events,  # type: ignore[type-var]
             ):
+                given = 0.0  # when the timer was set last: not at every token
                 async for event in events:
-                    timer.reschedule(loop.time() + settings.CHAT_NEXT_TOKEN_TIMEOUT)
+                    now = loop.time()
+                    if now - given > RESET:
+                        given = now
+                        timer.reschedule(now + settings.CHAT_NEXT_TOKEN_TIMEOUT + RESET)
                     if isinstance(event, Text):
                         self._said += event.text
                         await self._pass(self._guard.passes(event.text))

@@ -75,6 +75,7 @@ def finish(
     claim: replies.Claim, text: str, state: Message.State = Message.State.COMPLETE, **outcome: Any
 ) -> Message:
     finished = replies.finish(
+        claim.conversation.id,
         reply=claim.reply.id,
         attempt=claim.reply.attempt,
         owner=claim.reply.owner,

@@ -62,14 +62,19 @@ CHAT: dict[str, set[str]] = {
     "writing": WRITING | {"backends"},
     "backends": {"llm", "breaker"},
     "breaker": {"llm"},
-    "replies": {"models", "conversations", "languages"},
-    "prompts": {"models", "personas", "context", "llm"},
+    "replies": {"models", "conversations", "languages", "prepared"},
+    "prompts": {"models", "personas", "context", "llm", "prepared"},
     "knowing": {"models", "database", "budgets", "paid", "llm", "context"},
     "identity": {"wire"},
     "tokens": {"identity"},
     "visitors": {"models", "conversations", "identity", "tokens"},
     "looks": {"models", "personas"},
-    "conversations": {"models", "identity", "wire"},  # wire: how much fits into one frame
+    "conversations": {
+        "models",
+        "identity",
+        "wire",
+        "prepared",
+    },  # wire: how much fits into one frame
     "personas": {"models"},
     "limits": {"models"},
     "models": {"money"},

@@ -35,7 +35,12 @@ async def words(client: Client, count: int) -> None:
         await client.until("delta")
 
 
-PATIENT = {"CHAT_SILENCE_TIMEOUT": "90", "CHAT_CONNECT_TIMEOUT": "10"}  # with the tests' clients
+# With the tests' clients, and with a machine that takes its time to start a server.
+PATIENT = {
+    "CHAT_SILENCE_TIMEOUT": "90",
+    "CHAT_CONNECT_TIMEOUT": "10",
+    "CHAT_REPLY_DEADLINE": "40",
+}
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

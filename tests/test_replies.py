@@ -61,6 +61,7 @@ def test_finish_says_whether_more_was_said(visitor):
     claim = visitor.claimed()
     visitor.says("And in oak?")
     finished = replies.finish(
+        claim.conversation.id,
         reply=claim.reply.id,
         attempt=1,
         owner=ME,
@@ -84,7 +85,30 @@ def test_only_the_owner_of_the_attempt_saves_and_finishes(visitor, change):
     row = {"reply": reply.id, "attempt": 1, "owner": ME, **change}
     assert not replies.save(**row, text="theirs")
     outcome = replies.Outcome(Message.State.COMPLETE, "theirs")
-    assert replies.finish(**row, outcome=outcome) is None
+    assert replies.finish(reply.conversation_id, **row, outcome=outcome) is None
+
+
+def test_many_texts_are_kept_at_once_and_the_lost_are_named(visitor):
+    others = [Talker(visitor.site), Talker(visitor.site)]
+    for other in others:
+        other.says("Hello")
+    mine = [talker.claimed().reply for talker in (visitor, *others)]
+    drafts = [replies.Draft(reply.id, 1, f"text of {n}") for n, reply in enumerate(mine)]
+    assert replies.save_all(drafts, ME) == []
+    assert [talker.messages()[-1].text for talker in (visitor, *others)] == [
+        "text of 0",
+        "text of 1",
+        "text of 2",
+    ]
+    finish(replies.Claim(visitor.row(), mine[0], 0), "All of it.")
+    Message.objects.filter(id=mine[1].id).update(owner=OTHER)
+    late = [replies.Draft(reply.id, 1, "late words") for reply in mine]
+    assert {draft.reply for draft in replies.save_all(late, ME)} == {mine[0].id, mine[1].id}
+    assert [talker.messages()[-1].text for talker in (visitor, *others)] == [
+        "All of it.",
+        "text of 1",
+        "late words",
+    ]
 
 
 def test_take_over_begins_the_same_reply_again(visitor):
@@ -247,7 +271,11 @@ def test_restart_closes_and_names_the_open_reply_in_one_step(visitor):
     assert replies.restart(visitor.row().id) == Open(reply.id, 1, ME)
     assert conversations.Conversation.objects.get().state == "closed"
     ended = replies.finish(
-        reply=reply.id, attempt=1, owner=ME, outcome=replies.Outcome(Message.State.INTERRUPTED, "")
+        reply.conversation_id,
+        reply=reply.id,
+        attempt=1,
+        owner=ME,
+        outcome=replies.Outcome(Message.State.INTERRUPTED, ""),
     )
     assert ended is not None
     assert not ended.awaits

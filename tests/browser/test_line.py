@@ -16,8 +16,8 @@ KEPT = "No connection."
 
 @pytest.fixture
 def server(stack: MakeStack) -> Server:
-    """A server of the test's own, that it may kill."""
-    return stack(fast=True).server
+    """A server of the test's own, that it may kill, with time for a slow start."""
+    return stack(fast=True, env={"CHAT_REPLY_DEADLINE": "40"}).server
 
 
 def messages_sent(*visitors: Visitor) -> list[object]:
