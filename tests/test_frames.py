@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import uuid
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 import aiohttp
@@ -184,3 +186,23 @@ async def test_lines_that_are_gone_are_not_counted(stack):
         assert '"code": 4429' in await answer.text()
     await one.close()
     await two.close()
+
+
+def threads(server: Server) -> int:
+    assert server.process is not None
+    return len(os.listdir(f"/proc/{server.process.pid}/task"))
+
+
+async def test_open_lines_hold_no_thread(stack):
+    server = stack(env={"CHAT_HEARTBEAT": "1"}).server
+    async with AsyncExitStack() as opened:
+        first = await opened.enter_async_context(await Line.open(server))
+        await first.say("/say warm")  # whatever a process starts once is there now
+        await first.reply()
+        before = threads(server)
+        lines = [await opened.enter_async_context(await Line.open(server)) for _ in range(100)]
+        await asyncio.sleep(1.5)  # over a sign of life
+        assert threads(server) - before <= 5
+        await asyncio.gather(*(line.say("/words 3 10") for line in lines))
+        replies = await asyncio.gather(*(line.reply() for line in lines))
+        assert {reply["text"] for reply in replies} == {"w1 w2 w3"}
