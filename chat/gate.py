@@ -21,7 +21,15 @@ class Gate:
     @property
     def crowded(self) -> bool:
         """Whether a new reply has to wait: no place, or a loop that runs far behind."""
-        return self._places.locked() or live.lag > settings.CHAT_LAG_LIMIT
+        return self.full or self.behind
+
+    @property
+    def full(self) -> bool:
+        return self._places.locked()
+
+    @property
+    def behind(self) -> bool:
+        return live.lag > settings.CHAT_LAG_LIMIT
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[bool]:
@@ -30,7 +38,7 @@ class Gate:
         self.waiting += 1
         try:
             async with asyncio.timeout(settings.CHAT_QUEUE_TIMEOUT):
-                while live.lag > settings.CHAT_LAG_LIMIT:  # noqa: ASYNC110 - it is read, not told
+                while self.behind:  # noqa: ASYNC110 - it is read, not told
                     await asyncio.sleep(LOOK_AGAIN)
                 admitted = await self._places.acquire()
         except TimeoutError:

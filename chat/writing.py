@@ -193,7 +193,7 @@ class Writer:
                     return self.outcome(Message.State.FAILED, failed.code)
                 continue
             if not self._unpaid:
-                backends.note(fell_back=llm is not self._models[0][0])
+                backends.note(llm, model)
             await self._summarise(fitted)
             return self.outcome(Message.State.COMPLETE)
         return self.outcome(Message.State.FAILED, error.code)

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from chat.gate import Gate
+from chat.live import live
 from tests.client import Client, get
 
 
@@ -49,6 +51,7 @@ async def test_who_waits_too_long_is_told_and_may_try_again(full):
         assert 1.4 < time.monotonic() - asked < 10
         assert reply["state"] == "failed"
         assert reply["error"]["code"] == "busy"
+        assert reply["error"]["message"].startswith("Many people are chatting right now")
         assert reply["text"] == ""
         await stop(full[0])
         await full[0].reply()
@@ -67,3 +70,41 @@ async def test_a_full_process_says_so(full):
         await visitor.reply()
     _, health, _ = await get(server, "/api/health")
     assert (health["status"], health["checks"]["load"]["status"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(("locale", "words"), [("de", "chatten"), ("fr", "discutent")])
+async def test_who_waits_too_long_is_told_so_in_their_language(full, locale, words):
+    async with await Client.open(full[0].server, locale=locale) as third:
+        await third.say("/say here I am")
+        assert words in (await third.reply())["error"]["message"]
+
+
+async def test_a_process_that_runs_behind_is_overloaded_too(stack):
+    """A loop always runs behind by more than nothing at all."""
+    server = stack(env={"CHAT_LAG_LIMIT": "-1", "CHAT_QUEUE_TIMEOUT": "0.5"}).server
+    async with await Client.open(server) as visitor:
+        assert visitor.frames[0]["state"] == "limited"
+        await visitor.say("/say here I am")
+        assert (await visitor.until("typing"))["on"] is True
+        assert (await visitor.reply())["error"]["code"] == "busy"
+    _, health, _ = await get(server, "/api/health")
+    assert health["checks"]["load"] == {
+        "status": "degraded",
+        "detail": "the process runs far behind; new replies wait",
+    }
+
+
+async def test_who_waits_is_let_in_when_the_loop_has_caught_up(monkeypatch):
+    monkeypatch.setattr(live, "lag", 9.0)
+    gate = Gate()
+
+    async def enter() -> bool:
+        async with gate.place() as admitted:
+            return admitted
+
+    entering = asyncio.create_task(enter())
+    await asyncio.sleep(0.05)
+    assert (gate.behind, gate.full, gate.waiting) == (True, False, 1)
+    live.lag = 0.0
+    assert await entering is True
+    assert gate.waiting == 0
