@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
+MAX_PAID = MAX_ROUNDS + 2  # requests in one reply: a word after the last round, and one to spare
 # Before any word: the model's server has not even begun, and charges nothing.
 FREE = ("refused", "rate_limited", "overloaded", "unreachable")
 alarms: Counter[str] = Counter()  # what this process cut from replies that told the instructions
@@ -133,6 +134,7 @@ class Writer:
         self._payer = Payer.of(material.conversation)
         self._advance: paid.Advance | None = None
         self._unpaid = False  # no money is left for this reply
+        self._asked = 0  # paid requests so far, of all models
         self._guard: leaks.Guard  # of this attempt
 
     @property
@@ -164,7 +166,7 @@ class Writer:
         error = LLMError("no model", retryable=False)
         tried: tuple[LLM, str] | None = None
         for llm, model in self._models:
-            if llm.paid and self._unpaid:
+            if llm.paid and (self._unpaid or self._asked >= MAX_PAID):
                 continue
             if tried == (llm, model) and not await self._worth_again(error):
                 continue
@@ -207,8 +209,9 @@ class Writer:
             prompt.model if llm.name == "completions" else ""
         )
         calls_left = MAX_CALLS
-        for round in range(MAX_ROUNDS + 1):
-            offered = tools.TOOLS if round < MAX_ROUNDS else ()
+        rounds = min(MAX_ROUNDS + 1, MAX_PAID - self._asked) if llm.paid else MAX_ROUNDS + 1
+        for round in range(rounds):
+            offered = tools.TOOLS if round < rounds - 1 else ()
             calls = await self._round(llm, prompt, offered)
             done = calls[:calls_left]
             calls_left -= len(done)
@@ -238,6 +241,7 @@ class Writer:
     async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
         """One request, paid for; its words are shown as they come. The tools it calls."""
         self._said, self._done = "", None
+        self._asked += llm.paid
         async with self._billed(llm, prompt, offered):
             return await self._listen(llm, prompt, offered)
 
