@@ -46,7 +46,7 @@ WRITING = (
 )
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames"},
-    "apps": {"checks", "rights", "database"},
+    "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
