@@ -10,7 +10,6 @@ import logging
 import random
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, leaks, paid, prompts, tools, wire
+from chat import backends, context, conversations, leaks, metrics, paid, prompts, tools, wire
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
@@ -48,7 +47,6 @@ MAX_CALLS = 6  # of tools in one reply
 MAX_PAID = MAX_ROUNDS + 2  # requests in one reply: a word after the last round, and one to spare
 # Before any word: the model's server has not even begun, and charges nothing.
 FREE = ("refused", "rate_limited", "overloaded", "unreachable")
-alarms: Counter[str] = Counter()  # what this process cut from replies that told the instructions
 
 
 @dataclass(slots=True)
@@ -374,7 +372,7 @@ class Writer:
 
     def _alarm(self, told: str) -> None:
         """The model told its instructions. Not a word of it goes into the log."""
-        alarms[told] += 1
+        metrics.ALARMS.labels(told).inc()
         extra = {"conversation": str(self._conversation), "by": told}
         logger.error("instructions cut from a reply", extra=extra)
 
