@@ -10,8 +10,11 @@ class ChatConfig(AppConfig):
         from chat import (
             checks,  # noqa: F401  (registers them)
             database,
+            knowing,
             rights,
         )
+        from knowledge import embeddings
 
         post_migrate.connect(rights.grant, dispatch_uid="chat.rights")
         request_finished.connect(database.close_after_request, dispatch_uid="chat.database")
+        embeddings.paying = knowing.pays

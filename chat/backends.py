@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
 from django.conf import settings
 
@@ -10,8 +11,11 @@ from chat.llm import LLM
 from chat.llm.factory import load
 
 ENOUGH = 3  # replies in a row that the configured model could not write
+Step = Literal["model", "fallback", "guided"]  # who answers: the configured model, or for it
+
 _models: dict[str, LLM] = {}
 _failures = 0
+_latest: Step = "model"  # who wrote the latest reply
 
 
 def _closed() -> Breaker:
@@ -65,10 +69,23 @@ def breakers() -> dict[str, bool]:
     return {model or "default": found.open for model, found in own}
 
 
-def note(*, fell_back: bool) -> None:
-    """A reply was written: by the configured model, or by one after it."""
-    global _failures
-    _failures = _failures + 1 if fell_back else 0
+def note(llm: LLM, model: str) -> None:
+    """A reply was written by this one of the `chain`."""
+    global _failures, _latest
+    own = llm.name == settings.CHAT_BACKEND
+    _latest = ("fallback" if model else "model") if own else "guided"
+    _failures = 0 if _latest == "model" else _failures + 1
+
+
+def step() -> Step:
+    """Who answers now in the place of the configured model, as far as its failures tell."""
+    if settings.CHAT_BACKEND == "guided":
+        return "guided"
+    if _breakers[settings.CHAT_BACKEND, ""].open:
+        fallback = settings.CHAT_BACKEND == "completions" and settings.CHAT_FALLBACK_MODEL
+        gone = not fallback or _breakers[settings.CHAT_BACKEND, fallback].open
+        return "guided" if gone else "fallback"
+    return _latest if _failures >= ENOUGH else "model"
 
 
 def health() -> dict[str, str]:

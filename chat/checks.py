@@ -318,7 +318,7 @@ def _words() -> Iterator[CheckMessage]:
     unknown = [model for model in models if prices.price_of(model) is None]
     if settings.CHAT_BACKEND == "completions" and unknown:
         yield Warning(
-            f"{unknown[0]} has no price, so each call counts as if it were the dearest model, and "
+            f"{unknown[0]} has no price, so each call counts as if it were a very dear model, and "
             "the budgets are soon spent.",
             hint=f"Set CHAT_PRICES to dollars per million tokens, input, cached and output: "
             f'{{"{unknown[0]}": [0.1, 0.01, 0.5]}}; [0, 0, 0] for a server of your own.',

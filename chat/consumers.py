@@ -17,12 +17,9 @@ from chat.live import live
 from chat.models import Site
 from chat.reading import Reader
 from chat.sockets import Socket
-from chat.visit import Visit
+from chat.visit import STRIKES, STRIKES_WITHIN, Visit
 
 logger = logging.getLogger(__name__)
-
-STRIKES = 3  # broken frames
-STRIKES_WITHIN = 60.0  # seconds
 
 
 class ChatConsumer(AsyncConsumer):

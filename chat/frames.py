@@ -14,14 +14,17 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-from chat import limits, wire
+from chat import conversations, limits, lines, wire
+from chat.database import query
 from chat.live import live
 from chat.reading import Reader
 from chat.sockets import Socket
+from chat.tokens import Identity
 from chat.views import Problem, bearer, body_of, json_answer, number_of, route
-from chat.visit import Visit
+from chat.visit import STRIKES, STRIKES_WITHIN, Visit
 
 MAX_FRAMES = 20  # in one request
+_BROKEN = (wire.CLOSE_PROTOCOL, "too many broken frames")
 _UNBUFFERED = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
@@ -36,18 +39,18 @@ async def events(request: HttpRequest) -> HttpResponseBase:
     epoch = request.GET.get("epoch")
     frame = wire.Connect("", number_of(request, "rev") or 0, wire.VERSION, epoch, None, locale)
     address = request.META.get("REMOTE_ADDR", "")
-    line = _Line()
-    socket = Socket(line.send, lambda status: reader.catch_up(status))
+    down = _Down()
+    socket = Socket(down.send, lambda status: reader.catch_up(status))
     reader = Reader(socket, identity)
     visit = Visit(socket=socket, reader=reader, identity=identity, site=site, address=address)
     return StreamingHttpResponse(
-        _flow(line, visit, frame, socket, address, identity.visitor.hex),
+        _flow(down, visit, frame, lines.Line(identity.visitor, socket), address),
         content_type="text/event-stream",
         headers=_UNBUFFERED,
     )
 
 
-class _Line:
+class _Down:
     """Takes what the server would send to a socket, one at a time, as its reader reads."""
 
     def __init__(self) -> None:
@@ -56,32 +59,36 @@ class _Line:
     async def send(self, message: dict[str, Any]) -> None:
         await self._next.put(message)
 
-    async def next(self) -> dict[str, Any] | None:
-        """None: nothing to say for a while."""
+    async def next(self, patience: float) -> dict[str, Any] | None:
+        """None: nothing to say for so long."""
         try:
-            async with asyncio.timeout(settings.CHAT_HEARTBEAT):
+            async with asyncio.timeout(patience):
                 return await self._next.get()
         except TimeoutError:
             return None
 
 
 async def _flow(
-    line: _Line, visit: Visit, frame: wire.Connect, socket: Socket, address: str, visitor: str
+    down: _Down, visit: Visit, frame: wire.Connect, line: lines.Line, address: str
 ) -> AsyncIterator[str]:
     """The events, until one side has had enough."""
-    seat = limits.Seat()
-    if not (seat.take(address) and seat.take_for(visitor)):
+    seat, socket = limits.Seat(), line.socket
+    if not (seat.take(address) and seat.take_for(line.visitor.hex)):
         seat.leave()
         yield _closing(wire.CLOSE_TOO_MANY, "retry_after=30")
         return
-    live.lines.add(socket)
+    line.open()
     try:
         beginning = live.spawn(visit.begin(frame))
         yield ": open\n\n"  # so that a proxy passes the headers on
         while True:
-            message = await line.next()
+            silent = line.silent_in()
+            message = await down.next(min(settings.CHAT_HEARTBEAT, max(0, silent)))
             if beginning.done() and beginning.exception() is not None:
                 yield _closing(wire.CLOSE_RESTARTING, "come back")
+                return
+            if message is None and line.silent_in() <= 0:
+                yield _closing(wire.CLOSE_SLOW, "silent")
                 return
             if message is None:
                 yield ": still here\n\n"
@@ -92,7 +99,7 @@ async def _flow(
                 yield f"data: {message['text']}\n\n"
     finally:
         seat.leave()
-        live.lines.discard(socket)
+        line.close()
         socket.gone()
         live.leave(socket)
 
@@ -105,15 +112,12 @@ def _closing(code: int, reason: str) -> str:
 async def frames(request: HttpRequest) -> HttpResponse:
     """Frames of the client, done in their order; the answer holds what is for it alone."""
     identity, site = await bearer(request)
-    body = body_of(request)
-    given = body.get("frames")
-    if not isinstance(given, list) or not 0 < len(given) <= MAX_FRAMES:
-        raise Problem(400, "bad_request", _("The field 'frames' is missing or wrong."))
     try:
-        page, locale = wire.page(body.get("page")), wire.locale(body.get("locale"))
-    except wire.BadFrame as bad:
-        raise Problem(400, "bad_request", bad.message) from None
-    wait = await limits.wait(("frames", identity.visitor.hex))
+        given, page, locale = _given(request)
+    except Problem:
+        await _broken(identity)
+        raise
+    wait = await limits.wait(("frames", identity.visitor.hex), cost=len(given))
     if wait:
         text = _("You are writing too fast. Please wait a moment.")
         raise Problem(429, "rate_limited", text, retry_after=wait)
@@ -125,23 +129,56 @@ async def frames(request: HttpRequest) -> HttpResponse:
     async def reload(status: bool) -> None:
         """What happens meanwhile comes by the other line."""
 
+    talk = await query(conversations.current, identity.visitor, identity.conversation)
     socket = Socket(keep, reload)
-    reader = Reader(socket, identity)
-    address = request.META.get("REMOTE_ADDR", "")
-    visit = Visit(socket=socket, reader=reader, identity=identity, site=site, address=address)
+    visit = Visit(
+        socket=socket,
+        reader=Reader(socket, identity),
+        identity=identity,
+        site=site,
+        address=request.META.get("REMOTE_ADDR", ""),
+        conversation=talk.id,
+    )
     visit.introduce(page, locale)
+    closes: dict[str, Any] = {}
     try:
         for frame in given:
-            await _take(visit, socket, frame)
+            if await _take(visit, socket, frame) and await _broken(identity):
+                closes = {"close": dict(zip(("code", "reason"), _BROKEN, strict=True))}
+                break
         await socket.emptied()
+        lines.heard(identity.visitor, socket.conversation or talk.id)
     finally:
         socket.gone()
         live.leave(socket)
-    return json_answer({"frames": answers})
+    return json_answer({"frames": answers, **closes})
 
 
-async def _take(visit: Visit, socket: Socket, frame: Any) -> None:
+def _given(request: HttpRequest) -> tuple[list[Any], wire.Page | None, str]:
+    """The frames of a request, the page they come from, and the locale."""
+    body = body_of(request)
+    given = body.get("frames")
+    if not isinstance(given, list) or not 0 < len(given) <= MAX_FRAMES:
+        raise Problem(400, "bad_request", _("The field 'frames' is missing or wrong."))
+    try:
+        return given, wire.page(body.get("page")), wire.locale(body.get("locale"))
+    except wire.BadFrame as bad:
+        raise Problem(400, "bad_request", bad.message) from None
+
+
+async def _take(visit: Visit, socket: Socket, frame: Any) -> bool:
+    """Does one frame; True: it was broken, and counts for the close."""
     try:
         await visit.take(wire.parse(json.dumps(frame)))
     except wire.BadFrame as bad:
         socket.push(wire.error(bad.code, bad.message, client_id=bad.client_id, about=bad.about))
+        return bad.counts
+    return False
+
+
+async def _broken(identity: Identity) -> bool:
+    """The visitor has sent what is no frame; at the third in a minute the lines close."""
+    third = await limits.struck(identity.visitor.hex, STRIKES, STRIKES_WITHIN)
+    if third:
+        lines.close(identity.visitor, *_BROKEN)
+    return third

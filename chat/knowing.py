@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django.conf import settings
 
-from chat import context, paid
+from chat import budgets, context, paid
 from chat.budgets import Payer
 from chat.database import searching
 from chat.llm import Usage, prices
 from chat.models import Site
-from knowledge.embeddings import embed_pending, warm
+from knowledge.embeddings import EmbeddingError, embed_pending, warm
 from knowledge.search import Found, search
 
-__all__ = ["Searching", "embed_pending", "warm"]
+__all__ = ["Searching", "embed_pending", "pays", "warm"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,3 +74,21 @@ class Searching:
                 return await self._search(words)
         except paid.Unpaid:
             return await self._search(words, by_meaning=False)
+
+
+@contextmanager
+def pays(model: str, texts: Sequence[str]) -> Iterator[None]:
+    """Around one request that embeds what staff wrote: the budget of all sites pays for it.
+
+    Synchronous, for threads and commands. `knowledge` knows nothing of money: it is given this.
+    """
+    try:
+        held = budgets.reserve(Payer(), prices.worst(model, [{"": text} for text in texts], (), 0))
+    except budgets.Refused as refused:
+        why = "paid calls are stopped" if refused.reason == "stopped" else "the budget is spent"
+        raise EmbeddingError(f"nothing is embedded, for {why}") from None
+    try:
+        yield
+    finally:  # also of one that failed: nobody knows whether it was charged for
+        used = Usage(sum(map(context.tokens, texts)), 0)
+        budgets.settle(held, prices.cost(used, model))

@@ -8,13 +8,15 @@ import ipaddress
 import logging
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from functools import cache
+from typing import TypeVar
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem, RateLimitItemPerSecond, parse_many
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ PATIENCE = 0.5  # seconds for Redis to answer
 SILENCE = 10.0  # seconds in which it is not asked again after it did not
 KINDS = ("visitor", "address", "site", "init", "new_visitors", "frames")
 _silent_until = 0.0
+L = TypeVar("L")
+T = TypeVar("T")
 
 
 @cache
@@ -64,50 +68,90 @@ def mark(address: str) -> str:
 # --- How often ----------------------------------------------------------------------------------
 
 
-async def wait(*counted: tuple[str, str]) -> int:
-    """Counts one of each kind for its key; seconds to wait, 0: go on.
+async def wait(*counted: tuple[str, str], cost: int = 1) -> int:
+    """Counts `cost` of each kind for its key; seconds to wait, 0: go on.
 
     In the order given, and what one of them refuses counts for none after it: a visitor who is too
     fast uses up nothing of the site's.
     """
     for kind, key in counted if settings.CHAT_RATES else ():
-        if seconds := await _wait(kind, key):
+        if seconds := await _wait(kind, key, cost):
             return seconds
     return 0
 
 
-async def _wait(kind: str, key: str) -> int:
+async def _wait(kind: str, key: str, cost: int) -> int:
+    async def count(limiter: SlidingWindowCounterRateLimiter) -> int:
+        for rate in rates()[kind]:
+            if not await limiter.hit(rate, kind, key, cost=cost):
+                window = await limiter.get_window_stats(rate, kind, key)
+                return max(1, int(window.reset_time - time.time()) + 1)
+        return 0
+
+    return await _by(_shared, _own, count)
+
+
+async def struck(key: str, most: int, within: int) -> bool:
+    """Counts a fault; whether it is the `most`th within so many seconds, and so the last one.
+
+    Not a rate: it counts without CHAT_RATES as well. After the last one it begins anew.
+    """
+    faults = RateLimitItemPerSecond(most - 1, within)
+
+    async def count(limiter: MovingWindowRateLimiter) -> bool:
+        if await limiter.hit(faults, "faults", key):
+            return False
+        await limiter.clear(faults, "faults", key)
+        return True
+
+    return await _by(_shared_exact, _own_exact, count)
+
+
+async def _by(
+    shared: Callable[[], L], own: Callable[[], L], count: Callable[[L], Awaitable[T]]
+) -> T:
     """By Redis; while it is down each process counts for itself."""
     global _silent_until
     if time.monotonic() >= _silent_until:
         try:
             async with asyncio.timeout(PATIENCE):
-                return await _count(_shared(), kind, key)
+                return await count(shared())
         except Exception as error:
             logger.warning("rates unknown", extra={"error": type(error).__name__})
             _silent_until = time.monotonic() + SILENCE
-    return await _count(_own(), kind, key)
+    return await count(own())
 
 
-async def _count(limiter: SlidingWindowCounterRateLimiter, kind: str, key: str) -> int:
-    for rate in rates()[kind]:
-        if not await limiter.hit(rate, kind, key):
-            window = await limiter.get_window_stats(rate, kind, key)
-            return max(1, int(window.reset_time - time.time()) + 1)
-    return 0
+@cache
+def _memory() -> Storage:
+    return MemoryStorage()
+
+
+@cache
+def _storage() -> Storage:
+    if not settings.REDIS_URL:
+        return _memory()
+    return RedisStorage(f"async+{settings.REDIS_URL}", implementation="redispy")
 
 
 @cache
 def _own() -> SlidingWindowCounterRateLimiter:
-    return SlidingWindowCounterRateLimiter(MemoryStorage())
+    return SlidingWindowCounterRateLimiter(_memory())
 
 
 @cache
 def _shared() -> SlidingWindowCounterRateLimiter:
-    if not settings.REDIS_URL:
-        return _own()
-    redis: Storage = RedisStorage(f"async+{settings.REDIS_URL}", implementation="redispy")
-    return SlidingWindowCounterRateLimiter(redis)
+    return SlidingWindowCounterRateLimiter(_storage())
+
+
+@cache
+def _own_exact() -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(_memory())
+
+
+@cache
+def _shared_exact() -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(_storage())
 
 
 # --- How many at once ---------------------------------------------------------------------------

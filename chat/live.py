@@ -296,6 +296,10 @@ class Live:
         """Sends an event to one other process."""
         self.send(_mailbox(process), {**event, "from": self.name})
 
+    def send_all(self, event: Mapping[str, Any]) -> None:
+        """Sends an event to all other processes."""
+        self.send(EVERYBODY, {**event, "from": self.name})
+
     async def ask_all(self, event: Mapping[str, Any]) -> None:
         """Sends an event to all, and waits until it has gone."""
         if self._layer is not None:

@@ -29,6 +29,7 @@ FIRST_WORD = Histogram(
 )
 TOKENS = Counter("chat_tokens", "Tokens of models: given, of them cached, written.", ["kind"])
 SPEND = Counter("chat_spend_dollars", "What replies have cost.", ["site"])
+ALARMS = Counter("chat_alarms", "Replies cut since they told the instructions, by what.", ["by"])
 REFUSED = Counter("chat_refused", "Frames that were not done, by the protocol's code.", ["code"])
 CLOSED = Counter("chat_closed", "Sockets that the server closed, by code.", ["code"])
 RESYNCS = Counter("chat_resyncs", "Sockets that had to be told what they missed.", ["cause"])

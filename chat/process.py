@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, knowing, notices, paid, replies, turns
+from chat import backends, knowing, lines, notices, paid, replies, turns
 from chat.database import background, query
 from chat.live import live
 from chat.replies import Claim, Finished
@@ -177,7 +177,7 @@ async def _every(seconds: float, work: Any) -> None:
 
 
 async def _heard(event: Mapping[str, Any]) -> None:
-    """An event of another process that is for the turns of this one."""
+    """An event of another process that is for the turns or the lines of this one."""
     if event["type"] == "end":
         turn = turns.running.get(uuid.UUID(event["conversation"]))
         if turn is not None:
@@ -186,3 +186,5 @@ async def _heard(event: Mapping[str, Any]) -> None:
         await sweep()
     elif event["type"] == "money":
         await look_at_money()
+    elif event["type"] == lines.EVENT:
+        lines.take(event)

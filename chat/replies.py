@@ -271,7 +271,9 @@ def finish(
 def failure(code: str, language: str) -> dict[str, str]:
     """The columns that say in words, on a failed reply, what went wrong."""
     with override(language):
-        if code in ("try_again", "busy"):
+        if code == "busy":
+            words = _("Many people are chatting right now. Please try again in a moment.")
+        elif code == "try_again":
             words = _("I could not answer in time. Please try again.")
         elif code == "budget_spent":
             words = _("I had to stop in the middle. Please ask again.")

@@ -51,8 +51,14 @@ class Turn:
     It is registered before its row is claimed, so that of two messages at once one only starts it.
     """
 
-    def __init__(self, conversation: uuid.UUID, searching: knowing.Searching | None = None) -> None:
+    def __init__(
+        self,
+        conversation: uuid.UUID,
+        searching: knowing.Searching | None = None,
+        network: str = "",
+    ) -> None:
         self.conversation = conversation
+        self.network = network  # `limits.mark` of the visitor's address, where it is known
         self.done = asyncio.Event()
         self._searching = searching
         self._started = time.monotonic()
@@ -120,11 +126,12 @@ class Turn:
             await self._abandon()
             self.done.set()
         if awaits or self._newest > self._read:
-            live.spawn(answer(self.conversation))
+            live.spawn(answer(self.conversation, network=self.network))
 
     async def _run(self, claim: Claim | None) -> bool:
         """True: the visitor has said more, and nobody answers it yet."""
         if claim is not None:
+            self.network = claim.conversation.network
             opened = await self._open(claim)
             self._read = claim.question_seq
             self._writing = asyncio.create_task(self._write(before=claim.reply.seq))
@@ -154,7 +161,7 @@ class Turn:
         return opened
 
     async def _write(self, before: int | None = None) -> Outcome:
-        async with gate.place() as admitted:
+        async with gate.place(self.network) as admitted:
             if not admitted:
                 return Outcome(Message.State.FAILED, "", error="busy")
             return await self._written_from(before)
@@ -327,14 +334,16 @@ async def say(
         if turn is not None:
             turn.superseded(received.message.seq)
         else:
-            live.spawn(answer(row.id, searching))
+            live.spawn(answer(row.id, searching, network))
     return received
 
 
-async def answer(conversation: uuid.UUID, searching: knowing.Searching | None = None) -> None:
+async def answer(
+    conversation: uuid.UUID, searching: knowing.Searching | None = None, network: str = ""
+) -> None:
     """Replies to whatever waits for it; nothing, if nothing does or this process is stopping."""
     if not draining and conversation not in running:
-        await Turn(conversation, searching).run()
+        await Turn(conversation, searching, network).run()
 
 
 async def regenerate(*, conversation: uuid.UUID, message: str, attempt: int) -> None:

@@ -367,7 +367,7 @@ async def health(request: HttpRequest) -> HttpResponse:
     checks = {
         "database": database,
         "channel_layer": layer,
-        "llm": backends.health(),
+        "llm": {**backends.health(), "answers": _answers()},
         "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
         "load": _load_health(),
         "budget": _budget_health(),
@@ -400,12 +400,19 @@ async def _layer_health() -> dict[str, str]:
         return {"status": "off", "detail": "one process alone"}
     if await live.answers():
         return {"status": "ok"}
-    return {"status": "degraded", "detail": "Redis does not answer"}
+    return {"status": "degraded", "detail": "Redis does not answer; chats go on by the database"}
+
+
+def _answers() -> backends.Step:
+    """Who writes the next reply: the model, the fallback model, or the guided seller."""
+    return "guided" if backends.paid() and paid.limited("") else backends.step()
 
 
 def _load_health() -> dict[str, str]:
-    if gate.crowded:
+    if gate.full:
         return {"status": "degraded", "detail": "too many replies at once; new ones wait"}
+    if gate.behind:
+        return {"status": "degraded", "detail": "the process runs far behind; new replies wait"}
     if why := watching.busy():
         return {"status": "degraded", "detail": why}
     return {"status": "ok"}

@@ -22,12 +22,25 @@ from chat.tokens import Identity
 logger = logging.getLogger(__name__)
 
 
+STRIKES = 3  # broken frames, and the line closes
+STRIKES_WITHIN = 60  # seconds
+
+
 class Visit:
     """One visitor on one socket, from `connect` until the socket closes."""
 
     def __init__(
-        self, *, socket: Socket, reader: Reader, identity: Identity, site: Site, address: str
+        self,
+        *,
+        socket: Socket,
+        reader: Reader,
+        identity: Identity,
+        site: Site,
+        address: str,
+        conversation: UUID | None = None,
     ) -> None:
+        """`conversation`: the current one, where the socket joins none before the first frame."""
+        self._named = conversation or identity.conversation
         self._socket = socket
         self._reader = reader
         self._identity = identity
@@ -85,7 +98,7 @@ class Visit:
 
     @property
     def _talk(self) -> UUID:
-        return self._socket.conversation or self._identity.conversation
+        return self._socket.conversation or self._named
 
     async def _say(self, frame: wire.Say) -> None:
         if await self._too_fast(frame):

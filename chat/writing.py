@@ -10,7 +10,6 @@ import logging
 import random
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, leaks, paid, prompts, tools, wire
+from chat import backends, context, conversations, leaks, metrics, paid, prompts, tools, wire
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
@@ -46,9 +45,9 @@ logger = logging.getLogger(__name__)
 RESET = 0.1  # seconds within which a token's patience is as long as that of the one before
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
+MAX_PAID = MAX_ROUNDS + 2  # requests in one reply: a word after the last round, and one to spare
 # Before any word: the model's server has not even begun, and charges nothing.
 FREE = ("refused", "rate_limited", "overloaded", "unreachable")
-alarms: Counter[str] = Counter()  # what this process cut from replies that told the instructions
 
 
 @dataclass(slots=True)
@@ -134,6 +133,7 @@ class Writer:
         self._payer = Payer.of(material.conversation)
         self._advance: paid.Advance | None = None
         self._unpaid = False  # no money is left for this reply
+        self._asked = 0  # paid requests so far, of all models
         self._guard: leaks.Guard  # of this attempt
 
     @property
@@ -165,7 +165,7 @@ class Writer:
         error = LLMError("no model", retryable=False)
         tried: tuple[LLM, str] | None = None
         for llm, model in self._models:
-            if llm.paid and self._unpaid:
+            if llm.paid and (self._unpaid or self._asked >= MAX_PAID):
                 continue
             if tried == (llm, model) and not await self._worth_again(error):
                 continue
@@ -194,7 +194,7 @@ class Writer:
                     return self.outcome(Message.State.FAILED, failed.code)
                 continue
             if not self._unpaid:
-                backends.note(fell_back=llm is not self._models[0][0])
+                backends.note(llm, model)
             await self._summarise(fitted)
             return self.outcome(Message.State.COMPLETE)
         return self.outcome(Message.State.FAILED, error.code)
@@ -208,8 +208,9 @@ class Writer:
             prompt.model if llm.name == "completions" else ""
         )
         calls_left = MAX_CALLS
-        for round in range(MAX_ROUNDS + 1):
-            offered = tools.TOOLS if round < MAX_ROUNDS else ()
+        rounds = min(MAX_ROUNDS + 1, MAX_PAID - self._asked) if llm.paid else MAX_ROUNDS + 1
+        for round in range(rounds):
+            offered = tools.TOOLS if round < rounds - 1 else ()
             calls = await self._round(llm, prompt, offered)
             done = calls[:calls_left]
             calls_left -= len(done)
@@ -239,6 +240,7 @@ class Writer:
     async def _round(self, llm: LLM, prompt: Prompt, offered: Sequence[Tool]) -> list[ToolCall]:
         """One request, paid for; its words are shown as they come. The tools it calls."""
         self._said, self._done = "", None
+        self._asked += llm.paid
         async with self._billed(llm, prompt, offered):
             return await self._listen(llm, prompt, offered)
 
@@ -375,7 +377,7 @@ class Writer:
 
     def _alarm(self, told: str) -> None:
         """The model told its instructions. Not a word of it goes into the log."""
-        alarms[told] += 1
+        metrics.ALARMS.labels(told).inc()
         extra = {"conversation": str(self._conversation), "by": told}
         logger.error("instructions cut from a reply", extra=extra)
 

@@ -10,7 +10,8 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -59,6 +60,15 @@ _UNRELATED = (
 )
 
 
+def _free(model: str, texts: Sequence[str]) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+# Around each request that embeds something of the company's own: called with the model and the
+# texts. Whoever keeps the money puts it here; it raises `EmbeddingError` where there is none.
+paying: Callable[[str, Sequence[str]], AbstractContextManager[object]] = _free
+
+
 class EmbeddingError(Exception):
     """No vector could be had; the message says why, without anybody's words."""
 
@@ -67,6 +77,7 @@ class Embedder(ABC):
     """Something that turns words into vectors of length one. Used by many threads at once."""
 
     name: str  # stored with each vector; another name means another space
+    costs = False  # whether somebody charges for it
 
     @abstractmethod
     def passages(self, texts: Sequence[str]) -> Vectors: ...
@@ -111,6 +122,7 @@ class Endpoint(Embedder):
     its patience and not every one.
     """
 
+    costs = True
     _PAUSE = 30.0
     _BATCH = 64
 
@@ -127,19 +139,27 @@ class Endpoint(Embedder):
         batches = [texts[i : i + self._BATCH] for i in range(0, len(texts), self._BATCH)]
         if not batches:
             return np.zeros((0, 0), np.float32)
-        return np.concatenate([self._ask(batch, timeout=(3, 30)) for batch in batches])
+        return np.concatenate([self._paid_for(batch) for batch in batches])
+
+    def _paid_for(self, texts: Sequence[str]) -> Vectors:
+        self._check()
+        with paying(self._model, texts):
+            return self._ask(texts, timeout=(3, 30))
 
     def query(self, text: str) -> Vectors:
         return self._ask([_shortened(text)], timeout=(2, 3))[0]
 
     def _ask(self, texts: Sequence[str], timeout: tuple[float, float]) -> Vectors:
-        if time.monotonic() < self._paused_until:
-            raise EmbeddingError("the embeddings endpoint failed a moment ago and is left alone")
+        self._check()
         try:
             return self._answer(texts, timeout)
         except EmbeddingError:
             self._paused_until = time.monotonic() + self._PAUSE
             raise
+
+    def _check(self) -> None:
+        if time.monotonic() < self._paused_until:
+            raise EmbeddingError("the embeddings endpoint failed a moment ago and is left alone")
 
     def _answer(self, texts: Sequence[str], timeout: tuple[float, float]) -> Vectors:
         asked = {
@@ -197,11 +217,12 @@ def _embedder(kind: str, url: str, key: str, model: str) -> Embedder | None:
 
 
 def warm() -> None:
-    """Loads the model, so that the first visitor does not wait for it. Takes about a second."""
+    """Loads what there is to load, so that the first visitor does not wait for it: a second."""
     try:
         maker = embedder()
         if maker is not None:
-            maker.query("hello")
+            if not maker.costs:
+                maker.query("hello")
             _ = maker.unrelated
     except EmbeddingError as error:
         complain(error)

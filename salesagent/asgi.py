@@ -11,12 +11,13 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salesagent.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-_http = get_asgi_application()  # before the imports below: it makes the apps ready
+django.setup(set_prefix=False)  # before the imports below: it makes the apps ready
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from chat import checks, process  # noqa: E402
@@ -26,6 +27,22 @@ from salesagent.proxy import Scope, TrustedProxy  # noqa: E402
 log = logging.getLogger(__name__)
 
 CLEANUP = 2.0  # seconds beyond CHAT_DRAIN_TIMEOUT in which a server must have ended
+ENDLESS = "/api/chat/events"  # answers for as long as a chat is open
+
+
+class Http(ASGIHandler):
+    """Django, without a thread for each answer that does not end.
+
+    Its handler gives every request a thread of its own, for the middleware that is synchronous, and
+    keeps it until the answer has gone out. Such requests share the process's one instead: their
+    middleware asks nothing of a database.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == ENDLESS:
+            await self.handle(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def lifespan(scope: Scope, receive: Any, send: Any) -> None:
@@ -59,7 +76,7 @@ async def no_such_socket(scope: Scope, receive: Any, send: Any) -> None:
 application = TrustedProxy(
     ProtocolTypeRouter(
         {
-            "http": _http,
+            "http": Http(),
             "websocket": URLRouter(
                 [
                     path("socket", ChatConsumer.as_asgi()),

@@ -282,6 +282,7 @@ CHAT_DRAIN_TIMEOUT = number("CHAT_DRAIN_TIMEOUT", 15.0)
 # So many replies a process writes at once; further ones wait so long, and then are told. The same
 # while its loop runs so far behind.
 CHAT_REPLIES = whole("CHAT_REPLIES", 150)
+CHAT_REPLIES_PER_ADDRESS = whole("CHAT_REPLIES_PER_ADDRESS", 3)
 CHAT_QUEUE_TIMEOUT = number("CHAT_QUEUE_TIMEOUT", 5.0)
 CHAT_LAG_LIMIT = number("CHAT_LAG_LIMIT", 0.5)
 # A model that fails so often within the window is not asked for the rest.

@@ -1,11 +1,15 @@
 """What no log may hold: secrets that every server is given, and what visitors say and are given.
 
 Tests need not think of it. `clean_env` hands out the secrets, the clients register what they send
-and get (`said`), and each stack's logs are read when it ends (`faults_in`).
+and get (`said`), and each stack's logs are read when it ends (`faults_in`). What the tests' own
+process logs is heard by a `Listener` (`tests/conftest.py`): whatever a visitor says passes
+`conversations.receive`, and whatever they are given `tokens.issue`.
 """
 
+import logging
 import re
 from collections.abc import Mapping
+from functools import wraps
 from typing import Any
 
 SECRETS = {
@@ -49,3 +53,49 @@ def faults_in(log: str, *, tracebacks: bool = False) -> list[str]:
 
 
 _TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):(?:\n.*){0,40}", re.MULTILINE)
+
+
+class Listener(logging.Handler):
+    """Keeps the lines that this process would write to its log, as the product writes them."""
+
+    def __init__(self) -> None:
+        from salesagent.logs import LineFormatter
+
+        super().__init__()
+        self.setFormatter(LineFormatter())
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+    def hear(self) -> None:
+        """Listens from now on; Django may have set up logging anew meanwhile."""
+        root = logging.getLogger()
+        if self not in root.handlers:
+            root.addHandler(self)
+
+    def faults(self) -> list[str]:
+        """What should not stand in the lines since the last call."""
+        lines, self.lines = self.lines, []
+        return faults_in("\n".join(lines), tracebacks=True)
+
+
+def listen() -> Listener:
+    """Registers from now on what visitors say and are given in this process, and listens."""
+    from chat import conversations, tokens
+
+    receive, issue = conversations.receive, tokens.issue
+
+    @wraps(receive)
+    def receives(*args: Any, **given: Any) -> Any:
+        said(given.get("text"))
+        return receive(*args, **given)
+
+    @wraps(issue)
+    def issues(*args: Any, **given: Any) -> str:
+        token = issue(*args, **given)
+        said(token)
+        return token
+
+    conversations.receive, tokens.issue = receives, issues  # type: ignore[assignment]
+    return Listener()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import canaries
 from tests.servers import Databases, Postgres, Redis, Server, Stack, collect_static
 
 MakeStack = Callable[..., Stack]
@@ -20,6 +21,27 @@ MakeStack = Callable[..., Stack]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "process: starts servers of its own (marked by itself)")
+    config.addinivalue_line("markers", "tells: logs what no log may hold, and so has to be caught")
+
+
+listener = cache(canaries.listen)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    listener().hear()
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Whatever a test does in this process: no secret and no visitor's word is in the log."""
+    yield
+    faults = listener().faults()
+    if item.get_closest_marker("tells"):
+        assert faults, "it was not caught"
+    else:
+        assert faults == [], "\n".join(faults)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

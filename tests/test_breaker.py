@@ -133,3 +133,60 @@ async def test_a_model_that_is_down_is_not_asked_for_a_while(stack) -> None:
             assert len(upstream.requests) == 6
             _, health, _ = await get(server, "/api/health")
             assert health["checks"]["llm"]["status"] == "ok"
+
+
+async def test_health_names_who_answers_for_a_model_that_is_down(stack) -> None:
+    """The model, then the fallback model, then the guided seller; and back."""
+    async with Upstream() as upstream:
+        server = stack(
+            env={
+                "CHAT_BACKEND": "completions",
+                "OPENAI_BASE_URL": upstream.url,
+                "CHAT_FALLBACK_MODEL": "gpt-5.4-mini",
+                "CHAT_BREAKER_FAILURES": "2",
+                "CHAT_BREAKER_REST": "2",
+            },
+        ).server
+
+        async def answers() -> tuple[str, str]:
+            _, health, _ = await get(server, "/api/health")
+            return health["checks"]["llm"]["answers"], health["checks"]["llm"]["status"]
+
+        async with await Client.open(server) as visitor:
+
+            async def ask() -> None:
+                await visitor.say("what does a bike cost?")
+                assert (await visitor.reply())["state"] == "complete"
+
+            assert await answers() == ("model", "ok")
+            upstream.queue.extend(["[status 500]"] * 2)
+            await ask()
+            assert await answers() == ("fallback", "degraded")
+            upstream.queue.extend(["[status 500]"] * 2)
+            await ask()
+            await ask()
+            assert await answers() == ("guided", "degraded")
+            await asyncio.sleep(2)  # their rest
+            await ask()
+            assert await answers() == ("model", "ok")
+
+
+async def test_without_a_breaker_who_wrote_the_latest_replies_is_told(stack) -> None:
+    async with Upstream() as upstream:
+        env = {
+            "CHAT_BACKEND": "completions",
+            "OPENAI_BASE_URL": upstream.url,
+            "CHAT_FALLBACK_MODEL": "gpt-5.4-mini",
+        }
+        server = stack(env=env).server
+        async with await Client.open(server) as visitor:
+            for _ in range(3):
+                upstream.queue.extend(["[status 400]", ""])
+                await visitor.say("what does a bike cost?")
+                assert (await visitor.reply())["state"] == "complete"
+        _, health, _ = await get(server, "/api/health")
+        assert health["checks"]["llm"] == {
+            "status": "degraded",
+            "detail": "the model fails; others answer for it",
+            "answers": "fallback",
+        }

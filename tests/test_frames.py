@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import uuid
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 import aiohttp
@@ -53,9 +55,14 @@ class Line(Client):
     async def send(self, frame: Any) -> None:
         self.answers = await self.post([frame])
 
-    async def post(self, frames: list[Any]) -> list[Frame]:
+    async def ask(self, body: Any) -> tuple[int, Frame]:
+        """Status and body of one request with frames."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        status, body, _ = await post(self.server, "/api/chat/frames", {"frames": frames}, headers)
+        status, answer, _ = await post(self.server, "/api/chat/frames", body, headers)
+        return status, answer
+
+    async def post(self, frames: list[Any]) -> list[Frame]:
+        status, body = await self.ask({"frames": frames})
         assert status == 200, body
         return list(body["frames"])
 
@@ -184,3 +191,112 @@ async def test_lines_that_are_gone_are_not_counted(stack):
         assert '"code": 4429' in await answer.text()
     await one.close()
     await two.close()
+
+
+def threads(server: Server) -> int:
+    assert server.process is not None
+    return len(os.listdir(f"/proc/{server.process.pid}/task"))
+
+
+async def test_open_lines_hold_no_thread(stack):
+    server = stack(env={"CHAT_HEARTBEAT": "1"}).server
+    async with AsyncExitStack() as opened:
+        first = await opened.enter_async_context(await Line.open(server))
+        await first.say("/say warm")  # whatever a process starts once is there now
+        await first.reply()
+        before = threads(server)
+        lines = [await opened.enter_async_context(await Line.open(server)) for _ in range(100)]
+        await asyncio.sleep(1.5)  # over a sign of life
+        assert threads(server) - before <= 5
+        await asyncio.gather(*(line.say("/words 3 10") for line in lines))
+        replies = await asyncio.gather(*(line.reply() for line in lines))
+        assert {reply["text"] for reply in replies} == {"w1 w2 w3"}
+
+
+# --- The rules of a socket ----------------------------------------------------------------------
+
+
+async def test_a_new_conversation_is_the_one_that_frames_mean(line):
+    """The token names the old one for as long as it lasts."""
+    await line.say("/say the first")
+    await line.reply()
+    await line.send({"type": "restart"})
+    new = await line.until(lambda f: f["type"] == "status" and f["full"])
+    assert new["conversation"]["id"] != line.init["conversation"]["id"]
+    await line.say("/words 200 20")
+    begun = await line.until("delta")
+    await line.send({"type": "stop", "message": begun["message"]})
+    assert line.answers == []
+    reply = await line.reply()
+    assert (reply["id"], reply["state"]) == (begun["message"], "interrupted")
+    await line.send({"type": "feedback", "message": reply["id"], "value": 1})
+    rated = await line.until("message")
+    assert rated["message"]["feedback"] == 1
+    await line.send({"type": "regenerate", "message": reply["id"], "attempt": reply["attempt"]})
+    assert (line.answers, (await line.reply())["attempt"]) == ([], reply["attempt"] + 1)
+    (status,) = await line.post([{"type": "status", "rev": line.rev}])
+    assert (status["full"], status["messages"]) == (False, [])
+
+
+async def test_a_line_learns_that_another_conversation_began(stack):
+    """By a request to another process, where nobody had said that the old one was over."""
+    made = stack("postgres", servers=2, redis=True)
+    async with await Line.open(made.server) as line:
+        await line.say("/say before a long silence")
+        old = (await line.reply())["id"]
+        made.manage(
+            "shell", "-v0", "-c",
+            "from chat.models import Conversation; from datetime import datetime, UTC;"
+            "Conversation.objects.update(updated=datetime(2020, 1, 1, tzinfo=UTC))",
+        )  # fmt: skip
+        line.server = made.servers[1]
+        await line.say("/words 30 20")
+        new = await line.until(lambda f: f["type"] == "status" and f["full"])
+        assert new["conversation"]["id"] != line.init["conversation"]["id"]
+        reply = await line.reply()
+        assert (reply["text"], reply["id"] != old) == (WORDS, True)
+
+
+async def test_silence_closes_a_line_and_a_frame_by_any_process_does_not(stack):
+    made = stack("postgres", servers=2, redis=True, env={"CHAT_SILENCE_TIMEOUT": "2"})
+    async with await Line.open(made.server) as talks, await Line.open(made.server) as silent:
+        talks.server = made.servers[1]
+        for _ in range(16):
+            await talks.send({"type": "status", "rev": 0})
+            await asyncio.sleep(0.25)
+        assert (silent.close_code, silent.close_reason) == (4408, "silent")
+        assert talks.close_code is None
+        await asyncio.sleep(3)
+        assert talks.close_code == 4408
+
+
+BROKEN = {"type": "nothing"}
+
+
+async def test_the_third_broken_frame_closes_whichever_process_it_reaches(postgres_pair):
+    one, other = postgres_pair.servers
+    async with await Line.open(one) as line, await Line.open(one) as elsewhere:
+        status = {"type": "status", "rev": 0}
+        assert [f["type"] for f in await line.post([BROKEN, status])] == ["error", "status"]
+        blank = {"type": "message", "client_id": str(uuid.uuid4()), "text": " "}
+        assert [f["code"] for f in await line.post([blank, blank])] == ["bad_frame", "bad_frame"]
+        line.server = other
+        assert (await line.ask(["no frames"]))[0] == 400
+        assert line.close_code is None
+        _, answer = await line.ask({"frames": [BROKEN, status]})
+        assert [f["type"] for f in answer["frames"]] == ["error"]  # and nothing after it
+        assert answer["close"] == {"code": 4400, "reason": "too many broken frames"}
+        assert await line.closed() == 4400
+        # As with a socket, the next one begins anew; and nobody else's was closed.
+        assert [f["type"] for f in await line.post([BROKEN, status])] == ["error", "status"]
+        assert elsewhere.close_code is None
+
+
+async def test_each_frame_counts_as_one(stack):
+    env = {"CHAT_RATES": "on", "CHAT_RATE_FRAMES": "30/3 seconds"}
+    async with await Line.open(stack(env=env).server) as line:
+        typing = [{"type": "typing", "on": True}]
+        assert (await line.ask({"frames": typing * 20}))[0] == 200
+        status, body = await line.ask({"frames": typing * 11})
+        assert (status, body["error"]["code"]) == (429, "rate_limited")
+        assert body["error"]["retry_after"] >= 1

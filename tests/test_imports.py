@@ -46,16 +46,17 @@ WRITING = (
 )
 CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames"},
-    "apps": {"checks", "rights", "database"},
+    "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
     "views": DOOR | {"pages"},
-    "frames": DOOR | {"views", "reading", "visit"},
+    "frames": DOOR | {"views", "reading", "visit", "lines"},
+    "lines": {"live", "sockets"},
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
-    "process": WRITING | {"turns", "notices", "backends", "watching"},
+    "process": WRITING | {"turns", "notices", "backends", "watching", "lines"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},
     "turns": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},

@@ -15,7 +15,9 @@ from tests.servers import free_port
 @pytest.fixture(autouse=True)
 def _fresh(settings: Any) -> Iterator[None]:
     def forget() -> None:
-        for known in (limits.rates, limits._own, limits._shared):
+        for known in (limits.rates, limits._memory, limits._storage):
+            known.cache_clear()
+        for known in (limits._own, limits._shared, limits._own_exact, limits._shared_exact):
             known.cache_clear()
         limits._silent_until = 0.0
         limits.Seat._taken.clear()

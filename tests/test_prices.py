@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat import tools
+from chat import context, tools
 from chat.llm import Usage
 from chat.llm.prices import KNOWN, Price, cost, parse, price_of, state, worst
 
@@ -36,9 +36,30 @@ def test_a_price_is_known_for_dated_names_and_not_guessed(model: str, known: boo
     assert (price_of(model) is not None) is known
 
 
-def test_an_unknown_model_costs_what_the_dearest_does() -> None:
-    assert cost(MILLION, "my-model") == 60
-    assert all(cost(MILLION, model) <= 60 for model in KNOWN)
+def test_an_unknown_model_costs_as_much_as_all_but_the_dearest_of_the_known() -> None:
+    assert cost(MILLION, "my-model") == 35
+    assert [model for model in KNOWN if cost(MILLION, model) > 35] == ["gpt-6-astra"]
+
+
+def test_what_a_visitor_may_cost_a_day_is_more_than_a_few_replies(settings: Any) -> None:
+    """Of an unknown model, as delivered: a talk that grows by what is said, to its last cent."""
+    said, told = (
+        "Which of the desks is high enough for me? " * 2,
+        "The tall one is, at 140 cm. " * 12,
+    )
+    rules = {"role": "system", "content": "Sell well, and say only what is so. " * 220}
+    messages: list[dict[str, str]] = [rules]
+    spent, replies = Decimal(0), 0
+    while True:
+        messages.append({"role": "user", "content": said})
+        most = worst("my-model", messages, tools.TOOLS, settings.CHAT_REPLY_TOKENS)
+        if spent + most > Decimal(str(settings.CHAT_BUDGET_VISITOR)):
+            break
+        given = sum(context.tokens(message["content"]) for message in messages) + 800
+        spent += cost(Usage(given, context.tokens(told)), "my-model")
+        messages.append({"role": "assistant", "content": told})
+        replies += 1
+    assert replies >= 15
 
 
 def test_the_first_known_of_several_names_counts() -> None:

@@ -39,7 +39,7 @@ def _price(*dollars: str) -> Price:
 
 UNKNOWN = "*"
 KNOWN: Mapping[str, Price] = {
-    UNKNOWN: _price("10", "10", "50"),  # as the dearest of the others, and nothing cached
+    UNKNOWN: _price("5", "5", "30"),  # dearer than all but one, which is named; nothing cached
     "gpt-6-luna": _price("0.10", "0.01", "0.50"),
     "gpt-6.1-terra": _price("1.00", "0.05", "5.00"),
     "gpt-6.1-sol": _price("2.00", "0.10", "10.00"),

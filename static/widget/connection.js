@@ -153,7 +153,7 @@ export class Connection {
 
   /** A proxy may let no WebSocket through; or the server is away, and plain HTTP fails as well. */
   #change() {
-    if (this.#kind !== WebSocket) this.#kind = WebSocket;
+    if (this.#socket && !(this.#socket instanceof WebSocket)) this.#kind = WebSocket;
     else if (!this.#opened && ++this.#shut % 2 === 0) {
       extras().then(({ HttpLine }) => (this.#kind = HttpLine));
     }

@@ -81,6 +81,7 @@ export class HttpLine {
         });
         const answer = await response.json();
         for (const frame of answer.frames) this.onmessage?.({ data: JSON.stringify(frame) });
+        if (answer.close) this.#lost(answer.close.code, answer.close.reason);
       }
     } catch {
       this.#lost(1006);

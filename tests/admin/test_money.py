@@ -118,13 +118,13 @@ def state(client: Client, **fields: str) -> str:
 
 
 def test_a_price_that_staff_state_counts_at_once(root: Client) -> None:
-    assert prices.cost(MILLION, "my-model") == 10
+    assert prices.cost(MILLION, "my-model") == 5
     state(root)
     assert prices.cost(MILLION, "my-model") == 1
     assert ">0.1<" in page(root, "chat_modelprice_changelist")
     row = ModelPrice.objects.get()
     root.post(reverse("admin:chat_modelprice_delete", args=[row.pk]), {"post": "yes"})
-    assert prices.cost(MILLION, "my-model") == 10
+    assert prices.cost(MILLION, "my-model") == 5
 
 
 @pytest.mark.parametrize(

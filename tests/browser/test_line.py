@@ -247,7 +247,7 @@ def test_a_whole_conversation_where_no_websocket_opens(
     one.page.add_init_script(NO_SOCKETS)
     one.visit(server.url).open_chat()
     one.ask("/say Over plain HTTP.").sees_reply("Over plain HTTP.")
-    assert one.page.evaluate("window.tried") == 2
+    assert one.page.evaluate("window.tried") in (2, 3)  # a third while the rest still loads
     one.say("/words 100 50")
     expect(one.last_reply).to_contain_text("w5")
     one.button("Stop this answer").click()
