@@ -68,7 +68,7 @@ CHAT: dict[str, set[str]] = {
     "identity": {"wire"},
     "tokens": {"identity"},
     "visitors": {"models", "conversations", "identity", "tokens"},
-    "looks": {"models", "personas"},
+    "looks": {"models", "origins", "personas"},
     "conversations": {"models", "identity", "wire"},  # wire: how much fits into one frame
     "personas": {"models"},
     "limits": {"models"},
