@@ -32,8 +32,9 @@ def packed(texts: Iterable[str], limit: int, between: str) -> list[str]:
 def names() -> list[str]:
     """All texts as names of at most 120 characters: what would look odd alone, the rest packed."""
     lines = {kind: [one_line(text)[:118] for text in KINDS[kind]] for kind in KINDS}
-    rest = (line for kind in KINDS if kind not in ALONE for line in lines[kind])
-    return [*(line for kind in ALONE for line in lines[kind]), *packed(rest, 118, " ")]
+    seen = ("direction", "marks")
+    rest = (line for kind in KINDS if kind not in seen for line in lines[kind])
+    return [*(line for kind in seen for line in lines[kind]), *packed(rest, 118, " ")]
 
 
 def messages() -> list[str]:
