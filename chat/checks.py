@@ -285,6 +285,12 @@ def _state() -> Iterator[CheckMessage]:
 
 
 def _reach() -> Iterator[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Warning(
+            "ALLOWED_HOSTS allows every name, so a foreign one that leads here counts as our own.",
+            hint="Set ALLOWED_HOSTS to the host names of this server, like chat.example.com.",
+            id="chat.W012",
+        )
     if not settings.PUBLIC_URL:
         yield Warning(
             "PUBLIC_URL is not set, so addresses are guessed from each request.",

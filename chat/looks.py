@@ -6,20 +6,22 @@ protocol names, and is sound, goes out.
 
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from django.db import DatabaseError, transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from chat import personas
-from chat.models import PersonaVersion, Site
+from chat import origins, personas
+from chat.models import Persona, PersonaVersion, Site
 
 ACCENT = "#0b6b50"  # of the widget's own style sheet
 MAX_RADIUS = 28  # px
 TEXTS = {"title": 60, "subtitle": 120, "placeholder": 80, "hint": 200}  # characters at the most
 MAX_AFTER = 3600  # seconds
 FRESH = 30.0  # seconds that another process's change of a site may take to be seen here
+AWAY = 5.0  # seconds after which a database that was away is asked again
 
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -49,8 +51,11 @@ def texts(site: Site) -> dict[str, str]:
 
 def agent(site: Site, version: PersonaVersion | None) -> dict[str, str]:
     """Who speaks: a site's own picture wins over the persona's."""
-    avatar = site.avatar or (version.avatar if version else "")
-    return {"name": personas.agent_name(version), "avatar": avatar}
+    return {"name": personas.agent_name(version), "avatar": _avatar(site, version)}
+
+
+def _avatar(site: Site, version: PersonaVersion | None) -> str:
+    return site.avatar or (version.avatar if version else "")
 
 
 # --- Greeting by itself -------------------------------------------------------------------------
@@ -77,9 +82,15 @@ def _whole(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
-# --- What the loader knows before anything is asked of the server -------------------------------
+# --- What is known before anything is asked of the server ----------------------------------------
 
-_kept: dict[str, list[Any]] = {}
+
+class _Kept(NamedTuple):
+    looks: dict[str, list[Any]]
+    pictures: dict[str, str]
+
+
+_kept = _Kept({}, {})
 _fresh_until = 0.0  # of the monotonic clock
 
 
@@ -89,20 +100,44 @@ def looks() -> dict[str, list[Any]]:
 
     Cheap: read at most every 30 s. While the database is away the last reading holds.
     """
+    return _known().looks
+
+
+def picture(key: str) -> str | None:
+    """The origin that a site's agent has its picture from, None where there is none; as cheap."""
+    return _known().pictures.get(key)
+
+
+def _known() -> _Kept:
     global _kept, _fresh_until
     now = time.monotonic()
     if now >= _fresh_until:
         try:
             _kept, _fresh_until = _read(), now + FRESH
         except DatabaseError:
-            return _kept
+            _fresh_until = now + AWAY
     return _kept
 
 
-def _read() -> dict[str, list[Any]]:
-    sites = Site.objects.filter(enabled=True).only("key", "theme", "greets", "greeting")
-    found = {hashed(site.key): _look(site) for site in sites.order_by("key")}
-    return {key: look for key, look in found.items() if any(look)}
+def _read() -> _Kept:
+    asked = ("key", "theme", "greets", "greeting", "avatar", "persona__published__avatar")
+    related = Site.objects.select_related("persona__published")
+    sites = list(related.filter(enabled=True).only(*asked).order_by("key"))
+    found = {hashed(site.key): _look(site) for site in sites}
+    pictures = {site.key: _origin_of(_avatar(site, site.persona.published)) for site in sites}
+    return _Kept(
+        {key: look for key, look in found.items() if any(look)},
+        {key: origin for key, origin in pictures.items() if origin is not None},
+    )
+
+
+def _origin_of(address: str) -> str | None:
+    """The origin of a web address, as a browser names it; None of anything else."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return origins.written(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 
 def _look(site: Site) -> list[Any]:
@@ -115,9 +150,10 @@ def _look(site: Site) -> list[Any]:
 
 
 @receiver([post_save, post_delete], sender=Site)
+@receiver(post_save, sender=Persona)
 def _changed(**_: Any) -> None:
-    """A site was changed in this process: the next look is a fresh one, and once more when others
-    can see the change."""
+    """A site, or who speaks on it, was changed in this process: the next look is a fresh one, and
+    once more when others can see the change."""
     forget()
     transaction.on_commit(forget)
 

@@ -203,11 +203,15 @@ def _save_lead(
 
 
 def _cleaned(text: str) -> str:
-    """One line without control characters, halves of characters and doubled spaces."""
+    """One line without control characters, overrides that turn it around, halves of characters
+    and doubled spaces."""
     kept = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", text))
     kept = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cs"))
+    kept = _OVERRIDES.sub("", kept)
     return " ".join(kept.split())
 
+
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 # --- Whether the visitor said it ------------------------------------------------------------------
 _PHONE = re.compile(r"\+?[\d ()./-]+")

@@ -5,7 +5,7 @@ from chat import frames, pages, views
 urlpatterns: list[URLPattern] = [
     path("widget.js", pages.widget_js),
     path("chat/<slug:key>", pages.chat_page, name="chat"),
-    path("demo", pages.demo_page),
+    path("demo", pages.demo_page, name="demo"),
     path("api/chat/init", views.init),
     path("api/chat/greeting", views.greeting),
     path("api/chat/messages", views.messages),

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import urljoin
 
+from csp.constants import SELF
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.http import (
     HttpRequest,
@@ -90,6 +92,7 @@ def manifest(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @cache_control(no_cache=True)
+@csp_replace({"script-src": [SELF]})  # no nonce in what is kept
 def offline(request: HttpRequest) -> HttpResponse:
     """What a browser keeps, to show it where a page cannot be reached."""
     return render(request, OFFLINE)
@@ -97,6 +100,7 @@ def offline(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @cache_control(no_cache=True)
+@csp_replace({"connect-src": [SELF]})  # what it fetches, by its own policy and not the page's
 def worker(request: HttpRequest) -> HttpResponse:
     """The service worker that shows it. Another page or file in it makes another worker."""
     page = render_to_string(OFFLINE)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
@@ -76,30 +75,6 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:", "https:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "media-src": [SELF, "blob:"],
-        "manifest-src": [SELF],
-        "worker-src": [SELF],
-        "base-uri": [NONE],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    }
-}
-# What the admin's pages get in place of the above: Alpine evaluates its attributes, and writes
-# into `style` attributes; nothing else may be inline, and no foreign host is asked for anything.
-ADMIN_CONTENT_SECURITY_POLICY = {
-    "script-src": [SELF, UNSAFE_EVAL],
-    "style-src-attr": [UNSAFE_INLINE],
-    "img-src": [SELF, "data:"],
-}
 
 # --- The project --------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -49,6 +49,13 @@ def test_static_files_that_were_not_collected_are_named(settings: Settings, tmp_
     assert "chat.W010" in {message.id for message in checks.production()}
 
 
+def test_a_deployment_that_answers_to_every_name_is_warned(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["chat.example.com"]
+    assert "chat.W012" not in {message.id for message in checks.production()}
+    settings.ALLOWED_HOSTS = ["chat.example.com", "*"]
+    assert "chat.W012" in {message.id for message in checks.production()}
+
+
 def test_everything_missing_is_named_at_once() -> None:
     done = deploy_check(
         **{name: "" for name in PRODUCTION if name != "DATABASE_URL"}

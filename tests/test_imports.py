@@ -69,13 +69,9 @@ CHAT: dict[str, set[str]] = {
     "identity": {"wire"},
     "tokens": {"identity"},
     "visitors": {"models", "conversations", "identity", "tokens"},
-    "looks": {"models", "personas"},
-    "conversations": {
-        "models",
-        "identity",
-        "wire",
-        "prepared",
-    },  # wire: how much fits into one frame
+    "looks": {"models", "origins", "personas"},
+    # wire: how much fits into one frame
+    "conversations": {"models", "identity", "wire", "prepared"},
     "personas": {"models"},
     "limits": {"models"},
     "models": {"money"},

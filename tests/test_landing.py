@@ -19,6 +19,9 @@ from tests.base import make_site
 from tests.servers import ROOT, Server
 from tests.test_pages import fetch
 
+# Whose picture the chat on it shows is asked of the database; see test_policy for when it is away.
+pytestmark = pytest.mark.django_db
+
 CARD = ROOT / "static" / "landing" / "card.png"
 
 

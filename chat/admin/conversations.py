@@ -6,7 +6,7 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Substr
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -19,8 +19,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 
 from chat import conversations
 from chat.admin.desk import labelled, moment, shortened
+from chat.admin.exports import Downloads
 from chat.admin.filters import Period, YesNo
-from chat.admin.transcript import transcript
+from chat.admin.transcript import as_text, transcript
 from chat.live import live
 from chat.models import Conversation, Lead, Message, Visitor
 
@@ -68,7 +69,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
+class ConversationAdmin(Downloads, ReadOnlyAdmin):
     list_display = ("changed", "last_line", "condition", "leads", "size", "site")
     list_display_links = ("changed", "last_line")
     list_filter = (
@@ -87,6 +88,28 @@ class ConversationAdmin(ReadOnlyAdmin):
     search_fields = ("pk",)  # shows the box; what is searched stands in get_search_results
     search_help_text = _("Words of a message, a name, e-mail, phone or company, or an id")
     ordering = ("-updated",)
+    actions = ("download_csv",)
+    download_columns = {
+        "started": lambda row: row.created,
+        "last change": lambda row: row.updated,
+        "site": lambda row: row.site,
+        "state": lambda row: row.state,
+        "visitor": lambda row: row.visitor,
+        "language": lambda row: row.locale,
+        "lead": lambda row: getattr(row, "lead", None),
+        "messages": lambda row: row.last_seq,
+        "page": lambda row: row.page_url,
+        "page title": lambda row: row.page_title,
+        "came from": lambda row: row.referrer,
+        "transcript": lambda row: as_text(row.messages.all()),
+        "conversation": lambda row: row.pk,
+    }
+
+    def download_rows(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> QuerySet[Conversation]:
+        said = Message.objects.only("conversation", "role", "text", "seq").order_by("seq")
+        return queryset.prefetch_related(Prefetch("messages", said))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         said = Message.objects.filter(conversation=OuterRef("pk"), role=Message.Role.VISITOR)

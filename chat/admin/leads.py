@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from chat.admin.desk import as_written, link_to, moment, shortened
+from chat.admin.exports import Downloads
 from chat.admin.filters import Period
 from chat.models import Lead
 
@@ -24,7 +25,7 @@ class CreatedPeriod(Period):
 
 
 @admin.register(Lead)
-class LeadAdmin(ModelAdmin):
+class LeadAdmin(Downloads, ModelAdmin):
     """The values are the visitor's and stay as they said them; the note is staff's own."""
 
     list_display = ("who", "write_to", "call", "company", "said", "came", "talk")
@@ -43,6 +44,20 @@ class LeadAdmin(ModelAdmin):
             {"fields": ("own_words", "signed", "talk", "site", "created", "mailed")},
         ),
     )
+    actions = ("download_csv",)
+    download_columns = {
+        "since": lambda lead: lead.created,
+        "site": lambda lead: lead.site,
+        "name": lambda lead: lead.name,
+        "e-mail": lambda lead: lead.email,
+        "phone": lambda lead: lead.phone,
+        "company": lambda lead: lead.company,
+        "note": lambda lead: lead.note,
+        "in their own words": lambda lead: lead.words,
+        "signed by the website": lambda lead: lead.conversation.visitor.external_id,
+        "page": lambda lead: lead.conversation.page_url,
+        "conversation": lambda lead: lead.conversation_id,
+    }
     readonly_fields = (
         "name",
         "company",

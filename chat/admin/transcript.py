@@ -60,6 +60,11 @@ def transcript(conversation: Conversation) -> Transcript:
     )
 
 
+def as_text(messages: Iterable[Message]) -> str:
+    """The words alone, a line for each message."""
+    return "\n".join(f"{each.get_role_display()}: {each.text}" for each in messages)
+
+
 def line(message: Message, agent: str) -> Line:
     return Line(
         message=message,

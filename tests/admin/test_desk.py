@@ -1,7 +1,6 @@
 """The admin through its pages: who gets in, and what they let out."""
 
 import re
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -86,27 +85,7 @@ def test_the_navigation_counts_who_waits(staff: Client, site: Site) -> None:
     assert re.search(r">\s*1\s*</span>", links[0])
 
 
-# --- The policy ---------------------------------------------------------------------------------
-
-
-def policy(response: Any) -> dict[str, list[str]]:
-    parts = (part.split() for part in response["Content-Security-Policy"].split(";"))
-    return {part[0]: part[1:] for part in parts}
-
-
-def test_the_admin_allows_what_unfold_needs_and_no_foreign_host(client: Client) -> None:
-    found = policy(client.get(reverse("admin:login")))
-    assert found["script-src"] == ["'self'", "'unsafe-eval'"]
-    assert found["style-src"] == ["'self'"]
-    assert found["style-src-attr"] == ["'unsafe-inline'"]
-    sources = {source for values in found.values() for source in values}
-    assert sources <= {"'self'", "'none'", "'unsafe-eval'", "'unsafe-inline'", "data:", "blob:"}
-
-
-def test_other_pages_stay_strict(client: Client) -> None:
-    found = policy(client.get("/nowhere"))
-    assert found["script-src"] == ["'self'"]
-    assert "style-src-attr" not in found
+# --- The policy, which tests/test_policy.py states ------------------------------------------------
 
 
 def test_no_inline_style_or_script(staff: Client, site: Site) -> None:
