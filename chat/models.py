@@ -16,10 +16,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat.money import Brake, ModelPrice, Spend
+from chat.privacy import Consent, ConsentText, Erasure, Privacy
 
 __all__ = [
     "Brake",
+    "Consent",
+    "ConsentText",
     "Conversation",
+    "Erasure",
     "Lead",
     "Message",
     "ModelPrice",
@@ -95,7 +99,7 @@ def new_identity_key() -> str:
     return secrets.token_hex(32)
 
 
-class Site(models.Model):
+class Site(Privacy):
     """A website with the chat on it."""
 
     key = models.CharField(

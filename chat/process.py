@@ -185,3 +185,6 @@ async def _heard(event: Mapping[str, Any]) -> None:
         await sweep()
     elif event["type"] == "money":
         await look_at_money()
+    elif event["type"] == "erased":
+        turns.forget()
+        await live.erased_here(uuid.UUID(event["visitor"]))

@@ -38,6 +38,8 @@ STORED = {
     "database",
     "rights",
     "budgets",
+    "consents",
+    "erasing",
 }
 SHOWN = {"wire", "live", "sockets", "metrics"}
 DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid", "watching"}
@@ -45,13 +47,14 @@ WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
 )
 CHAT: dict[str, set[str]] = {
-    "urls": {"views", "pages", "frames"},
+    "urls": {"views", "pages", "frames", "own"},
     "apps": {"checks", "rights", "database"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
     "views": DOOR | {"pages"},
     "frames": DOOR | {"views", "reading", "visit"},
+    "own": DOOR | {"views", "exports"},
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
@@ -67,12 +70,21 @@ CHAT: dict[str, set[str]] = {
     "knowing": {"models", "database", "budgets", "paid", "llm", "context"},
     "identity": {"wire"},
     "tokens": {"identity"},
-    "visitors": {"models", "conversations", "identity", "tokens"},
+    "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "personas"},
-    "conversations": {"models", "identity", "wire"},  # wire: how much fits into one frame
+    "conversations": {
+        "models",
+        "consents",
+        "erasing",
+        "identity",
+        "wire",
+    },  # wire: how much fits into one frame
     "personas": {"models"},
     "limits": {"models"},
-    "models": {"money"},
+    "models": {"money", "privacy"},
+    "consents": {"models", "privacy"},
+    "erasing": {"models", "privacy", "budgets"},
+    "exports": {"models", "privacy"},
     "budgets": {"models", "money", "llm"},  # llm: what a model costs
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
