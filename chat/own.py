@@ -56,7 +56,9 @@ async def erase(request: HttpRequest) -> HttpResponse:
     await _not_too_often("erase", limits.network(request.META.get("REMOTE_ADDR", "")))
     erased = await turns.erase(identity.visitor)
     if erased is not None:
-        logger.info("visitor erased", extra={"site": site.key, "by": "visitor", "what": erased})
+        logger.info(
+            "visitor erased", extra={"site": site.key, "by": "visitor", "what": str(erased)}
+        )
     return json_answer({"erased": True})
 
 

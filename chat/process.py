@@ -186,5 +186,5 @@ async def _heard(event: Mapping[str, Any]) -> None:
     elif event["type"] == "money":
         await look_at_money()
     elif event["type"] == "erased":
-        turns.forget()
+        turns.forget_words()
         await live.erased_here(uuid.UUID(event["visitor"]))

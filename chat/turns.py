@@ -388,17 +388,27 @@ async def erase(visitor: uuid.UUID) -> Erased | None:
 
     Replies under way end first, so that nothing of them is written after.
     """
-    for conversation, reply in await query(replies.open_of, visitor):
-        end_reply(reply, conversation, "stop")
-        await _ended(reply)
+    await silence(visitor)
     erased = await query(erasing.erase, visitor)
-    forget()
-    await limits.forget(visitor.hex)
-    await live.erased(visitor)
+    await forget(visitor)
     return erased
 
 
-def forget() -> None:
+async def silence(visitor: uuid.UUID) -> None:
+    """Ends the replies to a visitor that are being written, in whatever process."""
+    for conversation, reply in await query(replies.open_of, visitor):
+        end_reply(reply, conversation, "stop")
+        await _ended(reply)
+
+
+async def forget(visitor: uuid.UUID) -> None:
+    """The visitor's rows are gone: so go their counters, caches and sockets, everywhere."""
+    forget_words()
+    await limits.forget(visitor.hex)
+    await live.erased(visitor)
+
+
+def forget_words() -> None:
     """Empties what this process remembers of words, whoever's they were."""
     context.tokens.cache_clear()
     knowing.forget()

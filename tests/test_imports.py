@@ -85,6 +85,7 @@ CHAT: dict[str, set[str]] = {
     "consents": {"models", "privacy"},
     "erasing": {"models", "privacy", "budgets"},
     "exports": {"models", "privacy"},
+    "pruning": {"models", "erasing", "tokens"},
     "budgets": {"models", "money", "llm"},  # llm: what a model costs
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
