@@ -264,6 +264,7 @@ class Conversation(models.Model):
     network = models.CharField(max_length=32, blank=True, editable=False)
     summary = models.TextField(_("summary"), blank=True)
     summary_seq = models.PositiveIntegerField(default=0, editable=False)  # summarised up to here
+    noted_seq = models.PositiveIntegerField(default=0, editable=False)  # ... and by the model
     example = models.BooleanField(_("example"), default=False, editable=False)  # of the demo
     created = models.DateTimeField(_("started"), default=timezone.now)
     updated = models.DateTimeField(_("last change"), default=timezone.now)

@@ -95,7 +95,7 @@ def _summaries(site: Site, idle: datetime) -> QuerySet[Conversation]:
 
 
 def _clear_summaries(ids: Sequence[Any]) -> None:
-    Conversation.objects.filter(id__in=ids).update(summary="", summary_seq=0)
+    Conversation.objects.filter(id__in=ids).update(summary="", summary_seq=0, noted_seq=0)
 
 
 def _spending(now: datetime) -> QuerySet[Spend]:

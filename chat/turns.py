@@ -24,6 +24,7 @@ from chat import (
     metrics,
     prompts,
     replies,
+    summaries,
     wire,
 )
 from chat.budgets import Payer
@@ -256,6 +257,8 @@ class Turn:
         )
         live.end(opened.stream)
         await live.tell(self.conversation, [m.as_frame() for m in finished.changed])
+        if not draining and summaries.due(finished.conversation):
+            live.spawn(summaries.write(self.conversation))
         return finished.awaits and finished.conversation.state == Conversation.State.OPEN
 
     async def _stored(self, opened: _Opened, outcome: Outcome) -> Finished | None:

@@ -265,6 +265,8 @@ CHAT_PROVIDER = env.str("CHAT_PROVIDER", "")
 CHAT_PRICES = env.str("CHAT_PRICES", "")
 # Tokens of a prompt, at most; less for models known to have less room.
 CHAT_CONTEXT_TOKENS = whole("CHAT_CONTEXT_TOKENS", 6000)
+# Whether the model summarises, in the background, what a long conversation has no room for.
+CHAT_SUMMARIES = flag("CHAT_SUMMARIES", default=True)
 CHAT_REPLY_TOKENS = whole("CHAT_REPLY_TOKENS", 600)
 # What the `scripted` backend says, as a JSON file (tests and demos).
 CHAT_SCRIPT = env.str("CHAT_SCRIPT", "")
