@@ -140,13 +140,31 @@ def settle(held: Reservation, cost: Decimal) -> None:
     spent = billionths(cost)
     _execute(
         _SETTLE,
-        [(held.day, a.scope, a.key, a.site, spent, -held.amount, a.cap) for a in held.accounts],
+        [(held.day, a.scope, a.key, a.site, spent, -held.amount, a.cap) for a in _kept(held)],
     )
 
 
 def release(held: Reservation) -> None:
     """The call was not made, or is known to have cost nothing."""
     settle(held, Decimal(0))
+
+
+def _kept(held: Reservation) -> list[Account]:
+    """The accounts, but for that of a visitor who was erased meanwhile."""
+    rows = Spend.objects.filter(day=held.day, scope=Scope.VISITOR)
+    return [
+        account
+        for account in held.accounts
+        if account.scope != Scope.VISITOR or rows.filter(key=account.key).exists()
+    ]
+
+
+def forget(visitor: uuid.UUID, since: date) -> int:
+    """Deletes a visitor's accounts of all days since then; how many there were."""
+    rows = Spend.objects.filter(scope=Scope.VISITOR, day__gte=since)
+    days = rows.order_by("day").values_list("day", flat=True).distinct()
+    keys = [_hashed(day, Scope.VISITOR, visitor.hex) for day in days]
+    return rows.filter(key__in=keys).delete()[0]
 
 
 def _execute(statement: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, bool]]:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from chat import limits, origins, process, tokens, visitors, wire
 from chat.database import query
+from chat.erasing import gone
 from chat.live import live
 from chat.models import Site
 from chat.reading import Reader
@@ -93,6 +94,9 @@ class ChatConsumer(AsyncConsumer):
                 return
             if not visitors.holds(site, identity):
                 await self.socket.close(wire.CLOSE_TOKEN, "token")
+                return
+            if await query(gone, *identity.since):
+                await self.socket.close(wire.CLOSE_ERASED, "erased")
                 return
             if not self.seat.take_for(identity.visitor.hex):
                 await self.socket.close(wire.CLOSE_TOO_MANY, "retry_after=30")

@@ -18,6 +18,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from chat import consents
+from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Lead, Message, Site, Visitor
 from chat.prepared import Prepared, Slot
@@ -149,22 +151,31 @@ def receive(
     locale: str = "",
     signed: Signed | None = None,
     network: str = "",
+    consent: str = "",
+    issued: int = 0,
 ) -> Received:
     """Stores a visitor's message; the same `client_id` again gives the first answer.
 
     `conversation` is the one the token names; a new one begins where that has ended. The greeting
     goes in front of the first message. `signed` says who the visitor is on the website, `network`
-    (`limits.mark`) from which address they write.
+    (`limits.mark`) from which address they write, `consent` which text they were shown before,
+    `issued` when their token was (Unix seconds). Raises `Gone` where they were erased since.
     """
 
     def begin(id: uuid.UUID) -> Conversation:
-        begin_visitor(site, visitor, locale, signed)
+        begin_visitor(site, visitor, locale, signed, issued)
         return _begin(site, visitor, id, page, locale)
 
     for last_try in (False, True):
         try:
             with transaction.atomic():
-                return _receive(visitor, conversation, client_id, text, spoken, network, begin)
+                received = _receive(visitor, conversation, client_id, text, spoken, network, begin)
+                if not received.duplicate:
+                    consents.take(received.conversation.site, visitor, consent)
+                return received
+        except consents.Missing:
+            words = _("Please read and agree to what stands above the input first.")
+            raise Refused("not_allowed", words) from None
         except IntegrityError:
             # Another tab stored the same message, or made the same conversation, meanwhile.
             if last_try:
@@ -228,13 +239,17 @@ def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:
     return _SENT.first(visitor=visitor, client_id=client_id)
 
 
-def begin_visitor(site: Site, visitor: uuid.UUID, locale: str, signed: Signed | None) -> None:
-    """The visitor's row, made if there is none yet."""
+def begin_visitor(
+    site: Site, visitor: uuid.UUID, locale: str, signed: Signed | None, issued: int
+) -> None:
+    """The visitor's row, made if there is none yet; raises `Gone` where it was erased."""
     told: dict[str, Any] = {}
     if signed is not None:
         told = {"external_id": signed.id, "verified": timezone.now(), **signed.fields}
     defaults = {"site": site, "locale": locale, **told}
-    Visitor.objects.get_or_create(id=visitor, defaults=defaults)
+    _row, made = Visitor.objects.get_or_create(id=visitor, defaults=defaults)
+    if made and gone(visitor, issued):
+        raise Gone
 
 
 def _begin(
@@ -350,6 +365,13 @@ def summarised(*, conversation: uuid.UUID, summary: str, seq: int) -> None:
     """Keeps the summary of what no prompt has room for any more, up to message `seq`."""
     Conversation.objects.filter(id=conversation, summary_seq__lt=seq).update(
         summary=summary, summary_seq=seq
+    )
+
+
+def noted(*, conversation: uuid.UUID, summary: str, seq: int) -> None:
+    """Keeps the model's summary, unless more was cut while it was written."""
+    Conversation.objects.filter(id=conversation, summary_seq=seq).update(
+        summary=summary, noted_seq=seq
     )
 
 

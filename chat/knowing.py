@@ -13,9 +13,9 @@ from chat.database import searching
 from chat.llm import Usage, prices
 from chat.models import Site
 from knowledge.embeddings import EmbeddingError, embed_pending, warm
-from knowledge.search import Found, search
+from knowledge.search import Found, forget, search
 
-__all__ = ["Searching", "embed_pending", "pays", "warm"]
+__all__ = ["Searching", "embed_pending", "forget", "pays", "warm"]
 
 logger = logging.getLogger(__name__)
 

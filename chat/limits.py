@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 0.5  # seconds for Redis to answer
 SILENCE = 10.0  # seconds in which it is not asked again after it did not
-KINDS = ("visitor", "address", "site", "init", "new_visitors", "frames")
+KINDS = ("visitor", "address", "site", "init", "new_visitors", "frames", "export", "erase")
 _silent_until = 0.0
 L = TypeVar("L")
 T = TypeVar("T")
@@ -132,6 +132,19 @@ def _storage() -> Storage:
     if not settings.REDIS_URL:
         return _memory()
     return RedisStorage(f"async+{settings.REDIS_URL}", implementation="redispy")
+
+
+async def forget(visitor: str) -> None:
+    """Lets go of what was counted for a visitor; without Redis it would run out within a day."""
+    for limiter in {_own(), _shared()}:
+        for kind in ("visitor", "frames", "export"):
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    for rate in rates()[kind]:
+                        await limiter.clear(rate, kind, visitor)
+            except Exception as error:
+                logger.warning("rates unknown", extra={"error": type(error).__name__})
+                break
 
 
 @cache

@@ -273,6 +273,16 @@ class Live:
                     event = {"type": "typing", "conversation": stream.conversation.hex}
                     self.ask(process, event)
 
+    async def erased(self, visitor: uuid.UUID) -> None:
+        """Nothing is stored of a visitor any more: their sockets close, in every process."""
+        await self.erased_here(visitor)
+        await self.ask_all({"type": "erased", "visitor": visitor.hex})
+
+    async def erased_here(self, visitor: uuid.UUID) -> None:
+        everybody = [socket for sockets in self.sockets.values() for socket in sockets]
+        theirs = [socket for socket in everybody if socket.visitor == visitor]
+        await asyncio.gather(*(each.close(wire.CLOSE_ERASED, "erased") for each in theirs))
+
     async def tell_all(self) -> None:
         """The state of this process has changed: every socket gets a `status`, a few at a time."""
         waiting: list[asyncio.Task[None]] = []

@@ -16,10 +16,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat.money import Brake, ModelPrice, Spend
+from chat.privacy import Consent, ConsentText, Erasure, Privacy
 
 __all__ = [
     "Brake",
+    "Consent",
+    "ConsentText",
     "Conversation",
+    "Erasure",
     "Lead",
     "Message",
     "ModelPrice",
@@ -95,7 +99,7 @@ def new_identity_key() -> str:
     return secrets.token_hex(32)
 
 
-class Site(models.Model):
+class Site(Privacy):
     """A website with the chat on it."""
 
     key = models.CharField(
@@ -260,6 +264,7 @@ class Conversation(models.Model):
     network = models.CharField(max_length=32, blank=True, editable=False)
     summary = models.TextField(_("summary"), blank=True)
     summary_seq = models.PositiveIntegerField(default=0, editable=False)  # summarised up to here
+    noted_seq = models.PositiveIntegerField(default=0, editable=False)  # ... and by the model
     example = models.BooleanField(_("example"), default=False, editable=False)  # of the demo
     created = models.DateTimeField(_("started"), default=timezone.now)
     updated = models.DateTimeField(_("last change"), default=timezone.now)

@@ -188,3 +188,6 @@ async def _heard(event: Mapping[str, Any]) -> None:
         await look_at_money()
     elif event["type"] == lines.EVENT:
         lines.take(event)
+    elif event["type"] == "erased":
+        turns.forget_words()
+        await live.erased_here(uuid.UUID(event["visitor"]))

@@ -6,6 +6,7 @@ from typing import Any
 from chat import backends, conversations, metrics, paid, turns, wire
 from chat.conversations import Changes
 from chat.database import query
+from chat.erasing import Gone, gone
 from chat.gate import gate
 from chat.live import live
 from chat.sockets import Socket
@@ -18,9 +19,13 @@ class Reader:
     def __init__(self, socket: Socket, identity: Identity) -> None:
         self._socket = socket
         self._identity = identity
+        socket.visitor = identity.visitor
 
     async def show(self, rev: int, named: str | None = None, epoch: str | None = None) -> None:
-        """Answers with `status`: what was missed since `rev` of conversation `named`."""
+        """Answers with `status`: what was missed since `rev` of conversation `named`.
+
+        Raises `Gone`, as whatever reads here does, where the visitor was erased.
+        """
         async with self._socket.reading():
             changes = await self._changes(rev, named, epoch)
             self._show(changes)
@@ -33,6 +38,12 @@ class Reader:
 
         With `status` it gets one in any case, after the frames: every change is a frame of its own.
         """
+        try:
+            await self._catch_up(status)
+        except Gone:
+            await self._socket.close(wire.CLOSE_ERASED, "erased")
+
+    async def _catch_up(self, status: bool) -> None:
         async with self._socket.reading():
             named = str(self._socket.conversation)
             changes = await self._changes(self._socket.rev, named, None)
@@ -61,6 +72,8 @@ class Reader:
                 named=named,
                 epoch=epoch,
             )
+            if changes.talk.row is None and rev and await query(gone, *identity.since):
+                raise Gone
             if changes.talk.id == talk:
                 return changes
             talk = changes.talk.id

@@ -346,6 +346,12 @@ def _stopped(replies: QuerySet[Message]) -> Open | None:
     return Open(reply.id, reply.attempt, reply.owner)
 
 
+def open_of(visitor: uuid.UUID) -> list[tuple[uuid.UUID, Open]]:
+    """A visitor's open replies, each with its conversation."""
+    found = Message.objects.open().filter(conversation__visitor=visitor)
+    return [(row.conversation_id, Open(row.id, row.attempt, row.owner)) for row in found]
+
+
 def is_open(reply: uuid.UUID) -> bool:
     return Message.objects.open().filter(id=reply).exists()
 

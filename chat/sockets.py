@@ -34,6 +34,7 @@ class Socket:
         reload: Callable[[bool], Coroutine[Any, Any, None]],
     ) -> None:
         self.conversation: uuid.UUID | None = None
+        self.visitor: uuid.UUID | None = None
         self.rev = 0
         self.sound = False
         self.held = False

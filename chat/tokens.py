@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 from django.core import signing
 
@@ -23,6 +23,12 @@ class Identity:
     conversation: uuid.UUID
     locale: str = ""  # as told at init, for a client that does not tell it again
     signed: Signed | None = None  # who that is on the website, by its own signature
+    issued: int = field(default=0, compare=False)  # read from a token: when, in Unix seconds
+
+    @property
+    def since(self) -> tuple[uuid.UUID, int]:
+        """The visitor, and since when they have this token: what `erasing.gone` asks for."""
+        return self.visitor, self.issued
 
 
 def fresh(site: str) -> Identity:
@@ -45,6 +51,7 @@ def read(token: str) -> Identity:
     """Who holds `token`; raises `BadToken`."""
     try:
         payload = signing.loads(token, salt=_SALT, serializer=_Plain, max_age=MAX_AGE)
+        issued = signing.b62_decode(token.rsplit(":", 2)[1])  # which the signature covers
         site, visitor, conversation, locale, *signed = payload
         return Identity(
             site,
@@ -52,6 +59,7 @@ def read(token: str) -> Identity:
             uuid.UUID(conversation),
             locale,
             Signed(*signed) if signed else None,
+            issued,
         )
     except (signing.BadSignature, ValueError, TypeError, AttributeError):
         raise BadToken from None

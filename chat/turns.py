@@ -14,9 +14,22 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, conversations, knowing, metrics, prompts, replies, wire
+from chat import (
+    backends,
+    context,
+    conversations,
+    erasing,
+    knowing,
+    limits,
+    metrics,
+    prompts,
+    replies,
+    summaries,
+    wire,
+)
 from chat.budgets import Payer
 from chat.database import query
+from chat.erasing import Erased
 from chat.gate import gate
 from chat.identity import Signed
 from chat.live import Stream, live
@@ -243,6 +256,8 @@ class Turn:
         )
         live.end(opened.stream)
         await live.tell(self.conversation, [m.as_frame() for m in finished.changed])
+        if not draining and summaries.due(finished.conversation):
+            live.spawn(summaries.write(self.conversation))
         return finished.awaits and finished.conversation.state == Conversation.State.OPEN
 
     async def _stored(self, opened: _Opened, outcome: Outcome) -> Finished | None:
@@ -310,6 +325,7 @@ async def say(
     locale: str = "",
     signed: Signed | None = None,
     network: str = "",
+    issued: int = 0,
 ) -> conversations.Received:
     """A visitor's message: stored, told to all, then answered by a task of this process."""
     payer = Payer(site.pk, site.daily_budget, visitor, network)
@@ -326,6 +342,8 @@ async def say(
         locale=locale,
         signed=signed,
         network=network,
+        consent=frame.consent,
+        issued=issued,
     )
     row = received.conversation
     await live.tell(row.id, [message.as_frame() for message in received.added])
@@ -369,11 +387,47 @@ async def restart(conversation: uuid.UUID) -> None:
     reply = await query(replies.restart, conversation)
     if reply is not None:
         end_reply(reply, conversation, "stop")
-        for _ in range(40):  # two seconds: then whoever takes it over ends it
-            if not await query(replies.is_open, reply.reply):
-                break
-            await asyncio.sleep(0.05)
+        await _ended(reply)
     await live.state_changed(conversation)
+
+
+async def _ended(reply: Open) -> None:
+    """Waits two seconds at most: then whoever takes it over ends it."""
+    for _ in range(40):
+        if not await query(replies.is_open, reply.reply):
+            break
+        await asyncio.sleep(0.05)
+
+
+async def erase(visitor: uuid.UUID) -> Erased | None:
+    """Erases a visitor: rows, counters, caches; their sockets close. None: there was nothing.
+
+    Replies under way end first, so that nothing of them is written after.
+    """
+    await silence(visitor)
+    erased = await query(erasing.erase, visitor)
+    await forget(visitor)
+    return erased
+
+
+async def silence(visitor: uuid.UUID) -> None:
+    """Ends the replies to a visitor that are being written, in whatever process."""
+    for conversation, reply in await query(replies.open_of, visitor):
+        end_reply(reply, conversation, "stop")
+        await _ended(reply)
+
+
+async def forget(visitor: uuid.UUID) -> None:
+    """The visitor's rows are gone: so go their counters, caches and sockets, everywhere."""
+    forget_words()
+    await limits.forget(visitor.hex)
+    await live.erased(visitor)
+
+
+def forget_words() -> None:
+    """Empties what this process remembers of words, whoever's they were."""
+    context.tokens.cache_clear()
+    knowing.forget()
 
 
 def end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:

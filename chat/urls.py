@@ -1,11 +1,13 @@
 from django.urls import URLPattern, path, re_path
 
-from chat import frames, pages, views
+from chat import frames, own, pages, views
 
 urlpatterns: list[URLPattern] = [
     path("widget.js", pages.widget_js),
     path("chat/<slug:key>", pages.chat_page, name="chat"),
     path("demo", pages.demo_page, name="demo"),
+    path("api/chat", own.erase),
+    path("api/chat/export", own.export),
     path("api/chat/init", views.init),
     path("api/chat/greeting", views.greeting),
     path("api/chat/messages", views.messages),

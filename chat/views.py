@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from chat import (
     backends,
+    consents,
     conversations,
     limits,
     looks,
@@ -33,6 +34,7 @@ from chat import (
     wire,
 )
 from chat.database import query
+from chat.erasing import gone
 from chat.gate import gate
 from chat.identity import Broken, Signed, fits, mark
 from chat.identity import read as read_identity
@@ -161,6 +163,8 @@ async def init(request: HttpRequest) -> HttpResponse:
         text = _("You are writing too fast. Please wait a moment.")
         raise Problem(429, "rate_limited", text, retry_after=wait)
     identity = tokens.fresh(key) if token is None else _identity(token, site)
+    if token is not None and await query(gone, *identity.since):
+        raise _bad_token()
     identity = replace(identity, locale=locale or identity.locale)
     if told is not None:
         identity = await _signed_in(site, identity, *told)
@@ -256,7 +260,7 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
             "suggestions": site.suggestions,
             "texts": looks.texts(site),
             "theme": looks.theme(site),
-            "consent": None,
+            "consent": consents.offered(site, identity.visitor),
             "locale": site.language,
         },
         "voice": modes(),
@@ -337,12 +341,17 @@ def _nothing() -> Problem:
     return Problem(404, "not_found", _("There is no such message here."))
 
 
-async def bearer(request: HttpRequest) -> tuple[tokens.Identity, Site]:
-    """Who holds the token in the request's `Authorization`, and of which site it is."""
+async def bearer(request: HttpRequest, *, erased: bool = False) -> tuple[tokens.Identity, Site]:
+    """Who holds the token in the request's `Authorization`, and of which site it is.
+
+    A visitor who was erased since is nobody, unless `erased` says that this makes no difference.
+    """
     kind, __, token = request.headers.get("Authorization", "").partition(" ")
     identity = _identity(token.strip() if kind.lower() == "bearer" else "")
     site = await query(_site, identity.site)
     if site is None or not visitors.holds(site, identity):
+        raise _bad_token()
+    if not erased and await query(gone, *identity.since):
         raise _bad_token()
     _check_origin(site, request)
     return identity, site

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from chat import conversations, limits, turns, wire
 from chat.conversations import Refused
 from chat.database import query
+from chat.erasing import Gone
 from chat.languages import spoken
 from chat.live import live
 from chat.models import Site
@@ -67,6 +68,8 @@ class Visit:
             raise
         except Refused as refused:
             self._refuse(frame, refused.code, refused.message, final=refused.final)
+        except Gone:  # and this process has not heard of it
+            await self._socket.close(wire.CLOSE_ERASED, "erased")
         except Exception as error:  # the database is away, or a fault of ours: it may be sent again
             logger.error(
                 "frame not done",
@@ -112,6 +115,7 @@ class Visit:
             locale=self._locale,
             signed=self._identity.signed,
             network=limits.mark(self._address),
+            issued=self._identity.issued,
         )
         talk = received.conversation.id
         if received.duplicate:

@@ -4,12 +4,14 @@ The visitor's id is derived from the website's own id, so that two devices and t
 on it before anything is stored, as they do on the id of a conversation.
 """
 
+import time
 import uuid
 from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from chat import consents
 from chat.conversations import begin_visitor, current, ended, lock
 from chat.identity import Signed, mark
 from chat.models import Conversation, Message, Site, Visitor
@@ -67,7 +69,8 @@ def _bring_along(
             talk = current(anonymous.visitor, anonymous.conversation)
             if talk.row is None:
                 return None
-            begin_visitor(site, visitor, anonymous.locale, signed)
+            # Signed just now: whoever was erased before begins anew.
+            begin_visitor(site, visitor, anonymous.locale, signed, int(time.time()) + 1)
             # Held, so that of two devices one alone brings its conversation along.
             Visitor.objects.select_for_update().get(id=visitor)
             row = lock(talk.id)
@@ -91,5 +94,6 @@ def _give(row: Conversation, visitor: uuid.UUID) -> None:
         state=Conversation.State.CLOSED, awaiting_since=None
     )  # idle for long
     Message.objects.filter(conversation=row, visitor_id=row.visitor_id).update(visitor=visitor)
+    consents.bring_along(row.visitor_id, visitor)
     row.visitor_id = visitor
     row.save(update_fields=["visitor"])

@@ -96,11 +96,12 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """The frame `message`: the visitor says something. `text` is cleaned."""
+    """The frame `message`: the visitor says something. `text` is cleaned, `consent` a version."""
 
     client_id: str
     text: str
     voice: bool = False
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +365,12 @@ def _connect(fields: _Fields) -> Connect:
 
 
 def _say(fields: _Fields) -> Say:
-    return Say(fields.uuid("client_id"), fields.words(), fields.flag("voice", default=False))
+    return Say(
+        fields.uuid("client_id"),
+        fields.words(),
+        fields.flag("voice", default=False),
+        fields.text("consent", 64, default=""),
+    )
 
 
 def _reader(kind: Any) -> Callable[[_Fields], Frame]:

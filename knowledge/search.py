@@ -134,6 +134,11 @@ def _asked(maker: Embedder, query: str) -> tuple[Vectors, Vectors] | None:
         return None
 
 
+def forget() -> None:
+    """Lets go of the questions that were asked of late."""
+    _query_vector.cache_clear()
+
+
 @lru_cache(maxsize=256)
 def _query_vector(maker: Embedder, query: str) -> Vectors:
     return maker.query(query)

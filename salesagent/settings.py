@@ -240,6 +240,8 @@ CHAT_PROVIDER = env.str("CHAT_PROVIDER", "")
 CHAT_PRICES = env.str("CHAT_PRICES", "")
 # Tokens of a prompt, at most; less for models known to have less room.
 CHAT_CONTEXT_TOKENS = whole("CHAT_CONTEXT_TOKENS", 6000)
+# Whether the model summarises, in the background, what a long conversation has no room for.
+CHAT_SUMMARIES = flag("CHAT_SUMMARIES", default=True)
 CHAT_REPLY_TOKENS = whole("CHAT_REPLY_TOKENS", 600)
 # What the `scripted` backend says, as a JSON file (tests and demos).
 CHAT_SCRIPT = env.str("CHAT_SCRIPT", "")
@@ -288,6 +290,8 @@ CHAT_RATE_SITE = env.str("CHAT_RATE_SITE", "600/minute; 10000/hour")
 CHAT_RATE_INIT = env.str("CHAT_RATE_INIT", "120/minute; 1000/hour")
 CHAT_RATE_NEW_VISITORS = env.str("CHAT_RATE_NEW_VISITORS", "30/minute; 200/hour")
 CHAT_RATE_FRAMES = env.str("CHAT_RATE_FRAMES", "60/3 seconds")
+CHAT_RATE_EXPORT = env.str("CHAT_RATE_EXPORT", "3/minute; 10/hour")
+CHAT_RATE_ERASE = env.str("CHAT_RATE_ERASE", "10/minute; 60/hour")
 CHAT_SOCKETS_PER_VISITOR = whole("CHAT_SOCKETS_PER_VISITOR", 20)
 CHAT_SOCKETS_PER_ADDRESS = whole("CHAT_SOCKETS_PER_ADDRESS", 100)
 CHAT_SOCKETS = whole("CHAT_SOCKETS", 5000)

@@ -35,7 +35,7 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", r
 _DECLARED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 
 WIDGET = Path(settings.BASE_DIR) / "static" / "widget"
-LANGUAGES = WIDGET / "strings"
+LANGUAGES = (WIDGET / "strings", WIDGET / "rights")  # the second as few need it
 # What a visitor's browser fetches, each in one piece: modules from this one, and these sheets.
 ENTRY = "define.js"
 SHEETS = ("chat-widget.css", "messages.css")
@@ -93,7 +93,7 @@ class SmallestGzip(Compressor):
 
     def compress(self, path: str) -> list[str]:
         made: list[str] = super().compress(path)
-        if Path(path).parts[-2:-1] in (("widget",), ("strings",), ("landing",)):
+        if Path(path).parts[-2:-1] in (("widget",), ("strings",), ("rights",), ("landing",)):
             for name in made:
                 if name.endswith(".gz"):
                     Path(name).write_bytes(packed(Path(path).read_bytes()))
@@ -141,7 +141,8 @@ def widget_files() -> dict[str, str]:
     scripts["extras.js"] = scripts["extras.js"].replace('"EXTRA_STYLE"', json.dumps(extra))
     # What stands at a script's top keeps its names; in a function they become letters, too.
     scripts[ENTRY] = f"(() => {{\n{scripts[ENTRY]}}})();\n"
-    scripts |= {f"strings/{path.name}": path.read_text() for path in LANGUAGES.glob("*.js")}
+    for folder in LANGUAGES:
+        scripts |= {f"{folder.name}/{path.name}": path.read_text() for path in folder.glob("*.js")}
     files = {f"widget/{name}": compact(text) for name, text in scripts.items()}
     style = "".join((WIDGET / sheet).read_text() for sheet in SHEETS)
     return {**files, f"widget/{SHEETS[0]}": compact_style(style)}

@@ -82,6 +82,7 @@ def clean_env(*, fast: bool = False, **overrides: str) -> dict[str, str]:
         "SECURE_SSL_REDIRECT": "off",
         "CHAT_RATES": "off",
         "CHAT_BACKEND": "scripted",
+        "CHAT_SUMMARIES": "off",  # a request that no test counts on
         "CHAT_BREAKER_FAILURES": "1000",  # tests fail it all the time
         "KNOWLEDGE_EMBEDDINGS": "off",  # words alone: no model to load in every process
         **{name: str(float(times[name]) / 10) for name in TIMES if fast},

@@ -38,6 +38,8 @@ STORED = {
     "database",
     "rights",
     "budgets",
+    "consents",
+    "erasing",
 }
 SHOWN = {"wire", "live", "sockets", "metrics"}
 DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid", "watching"}
@@ -45,7 +47,7 @@ WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
 )
 CHAT: dict[str, set[str]] = {
-    "urls": {"views", "pages", "frames"},
+    "urls": {"views", "pages", "frames", "own"},
     "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
@@ -53,12 +55,14 @@ CHAT: dict[str, set[str]] = {
     "views": DOOR | {"pages"},
     "frames": DOOR | {"views", "reading", "visit", "lines"},
     "lines": {"live", "sockets"},
+    "own": DOOR | {"views", "exports"},
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
     "process": WRITING | {"turns", "notices", "backends", "watching", "lines"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},
-    "turns": WRITING | {"writing", "backends", "gate"},
+    "turns": WRITING | {"writing", "backends", "gate", "summaries"},
+    "summaries": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},
     "writing": WRITING | {"backends"},
     "backends": {"llm", "breaker"},
@@ -68,13 +72,17 @@ CHAT: dict[str, set[str]] = {
     "knowing": {"models", "database", "budgets", "paid", "llm", "context"},
     "identity": {"wire"},
     "tokens": {"identity"},
-    "visitors": {"models", "conversations", "identity", "tokens"},
+    "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "origins", "personas"},
     # wire: how much fits into one frame
-    "conversations": {"models", "identity", "wire", "prepared"},
+    "conversations": {"models", "consents", "erasing", "identity", "wire", "prepared"},
     "personas": {"models"},
     "limits": {"models"},
-    "models": {"money"},
+    "models": {"money", "privacy"},
+    "consents": {"models", "privacy"},
+    "erasing": {"models", "privacy", "budgets"},
+    "exports": {"models", "privacy"},
+    "pruning": {"models", "erasing", "tokens"},
     "budgets": {"models", "money", "llm"},  # llm: what a model costs
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},

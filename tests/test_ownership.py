@@ -51,6 +51,8 @@ ROUTES: Mapping[str, Open | Staff | Bearer] = {
     "widget.js": Open("the same script for all"),
     "chat/<slug:key>": Open("a page around the widget"),
     "demo": Open("a page around the widget"),
+    "api/chat": Bearer("DELETE", "/api/chat"),
+    "api/chat/export": Bearer("GET", "/api/chat/export"),
     "api/chat/init": Open("its token is in the body: see the tests of tokens below"),
     "api/chat/greeting": Open("the same for every visitor of a site"),
     "api/chat/messages": Bearer("GET", "/api/chat/messages?before=9999"),
@@ -76,7 +78,7 @@ BEARERS = [name for name, how in ROUTES.items() if isinstance(how, Bearer)]
 # A frame of each type with all its fields; ids are another visitor's.
 FRAMES: Mapping[str, dict[str, Any]] = {
     "connect": {"token": "{own}", "rev": 0, "v": 1, "epoch": "1", "page": {}, "locale": "en"},
-    "message": {"client_id": "{client_id}", "text": "/say mine", "voice": False},
+    "message": {"client_id": "{client_id}", "text": "/say mine", "voice": False, "consent": "x"},
     "typing": {"on": True},
     "stop": {"message": "{message}"},
     "regenerate": {"message": "{message}", "attempt": 1},
@@ -268,7 +270,12 @@ async def test_the_owner_reads_their_own(shops: Stack, visitors: Any) -> None:
     """Or the tests above would prove nothing."""
     one = visitors[0]
     bearer = {"Authorization": f"Bearer {one.client.token}"}
-    for name in ("api/chat/messages", "api/chat/events", "api/voice/<str:message>"):
+    for name in (
+        "api/chat/messages",
+        "api/chat/events",
+        "api/chat/export",
+        "api/voice/<str:message>",
+    ):
         assert one.secret in (await call(shops.server, ROUTES[name], one.ids, **bearer))[1]
 
 

@@ -143,9 +143,9 @@ def test_no_module_is_too_long_or_writes_markup() -> None:
 LANGUAGES = sorted(path.stem for path in (STATIC / "widget/strings").glob("*.js"))
 
 
-def strings(language: str) -> dict[str, str]:
+def strings(language: str, folder: str = "strings") -> dict[str, str]:
     """The words of a language file, which is one table of `name: "text"` and nothing else."""
-    text = (STATIC / f"widget/strings/{language}.js").read_text()
+    text = (STATIC / f"widget/{folder}/{language}.js").read_text()
     table = re.fullmatch(r"export const words = \{\n((?:  \w+: \".+\",\n)+)\};\n", text)
     assert table, language
     return dict(re.findall(r'^  (\w+): "(.+)",$', table[1], re.MULTILINE))
@@ -187,6 +187,15 @@ def test_a_language_is_not_left_in_english(language: str) -> None:
     english = strings("en")
     same = {name for name, text in strings(language).items() if text == english[name]}
     assert same <= {"conversation", "sources", "suggestions", "chat", "sourceCount"}, same
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_visitors_rights_are_in_every_language(language: str) -> None:
+    english, words = strings("en", "rights"), strings(language, "rights")
+    assert list(words) == list(english)
+    assert language == "en" or not {*words.values()} & {*english.values()}
+    used = (STATIC / "widget/own.js").read_text()
+    assert [name for name in words if f"words.{name}" not in used] == []
 
 
 def test_every_word_is_used() -> None:

@@ -103,7 +103,7 @@ def test_blank_text_counts_for_no_close():
 
 def test_unknown_fields_are_ignored_and_null_is_absent():
     frame = wire.parse(json.dumps({**EXAMPLES["up"]["message"], "voice": None, "more": [1]}))
-    assert frame == wire.Say(ID, "What does it cost?", voice=False)
+    assert frame == wire.Say(ID, "What does it cost?", voice=False, consent="5f3a90c1b2d4")
 
 
 @pytest.mark.parametrize("text", ["a" * 2000, "\U0001f600" * 1000, "e\u0301" * 2000])

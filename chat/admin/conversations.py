@@ -14,11 +14,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from chat import conversations
 from chat.admin.desk import labelled, moment, shortened
+from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
 from chat.admin.filters import Period, YesNo
 from chat.admin.transcript import as_text, transcript
@@ -58,14 +58,19 @@ class HasFailedReply(YesNo):
         return Exists(failed.filter(conversation=OuterRef("pk")))
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """For rows that only the product writes; who may delete them still may."""
+class ReadOnlyAdmin(NamelessLog):
+    """For rows that only the product writes. They go with their visitor, by `erase_view`."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
 
 
 @admin.register(Conversation)
@@ -177,12 +182,17 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "transcript": transcript(row),
             "others": others.order_by("-updated")[:OTHERS_SHOWN],
             "may_close": self._may_close(request, row),
-            "may_delete": self.has_delete_permission(request, row),
+            "may_erase": request.user.has_perm("chat.delete_visitor"),
             "may_see_lead": request.user.has_perm("chat.view_lead"),
             "may_see_visitor": request.user.has_perm("chat.view_visitor"),
             "media": self.media,
         }
         return TemplateResponse(request, "admin/desk/conversation.html", context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        return erase_view(self, request, self._row(request, object_id).visitor_id)
 
     def close_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self._row(request, object_id)
@@ -221,6 +231,14 @@ class VisitorAdmin(ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return erase_view(self, request, row.pk)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any

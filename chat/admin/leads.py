@@ -11,10 +11,10 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from chat.admin.desk import as_written, link_to, moment, shortened
+from chat.admin.erasing import NamelessLog
 from chat.admin.exports import Downloads
 from chat.admin.filters import Period
 from chat.models import Lead
@@ -25,7 +25,7 @@ class CreatedPeriod(Period):
 
 
 @admin.register(Lead)
-class LeadAdmin(Downloads, ModelAdmin):
+class LeadAdmin(Downloads, NamelessLog):
     """The values are the visitor's and stay as they said them; the note is staff's own."""
 
     list_display = ("who", "write_to", "call", "company", "said", "came", "talk")

@@ -140,6 +140,14 @@ class SiteForm(forms.ModelForm):
         help_text=_("Its address on the web; empty: the persona's."),
     )
 
+    consent_link = forms.URLField(
+        label=_("Link"),
+        required=False,
+        assume_scheme="https",
+        widget=UnfoldAdminURLInputWidget,
+        help_text=_("To the privacy policy, below the text."),
+    )
+
     text_title = text("title", _("Title"), _("Empty: the site's name."))
     text_subtitle = text("subtitle", _("Line below the title"))
     text_placeholder = text(
@@ -186,6 +194,10 @@ class SiteForm(forms.ModelForm):
             "avatar",
             "staff_emails",
             "idle_days",
+            "consent",
+            "consent_text",
+            "consent_link",
+            "keep_days",
             "daily_budget",
         )
         widgets = {
@@ -193,6 +205,7 @@ class SiteForm(forms.ModelForm):
             "facts": UnfoldAdminTextareaWidget({"rows": 6}),
             "greeting": UnfoldAdminTextareaWidget({"rows": 3}),
             "staff_emails": UnfoldAdminTextareaWidget({"rows": 3}),
+            "consent_text": UnfoldAdminTextareaWidget({"rows": 3}),
         }
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -204,6 +217,7 @@ class SiteForm(forms.ModelForm):
             for name, key in named.items():
                 self.initial.setdefault(name, held.get(key))
         self.initial["accent"] = self.initial["accent"] or looks.ACCENT
+        self.fields["keep_days"].required = False
         self.fields["language"].choices = languages(self.instance.language)  # type: ignore[attr-defined]
 
     def _held(self, column: str) -> dict[str, Any]:
@@ -227,10 +241,13 @@ class SiteForm(forms.ModelForm):
         return accent if accent.lower() != looks.ACCENT else ""
 
     def clean_avatar(self) -> str:
-        avatar: str = self.cleaned_data["avatar"]
-        if avatar and not avatar.startswith(("https://", "http://")):
-            raise ValidationError(_("An address that begins with https://."))
-        return avatar
+        return web_address(self.cleaned_data["avatar"])
+
+    def clean_keep_days(self) -> int:
+        return self.cleaned_data["keep_days"] or 0
+
+    def clean_consent_link(self) -> str:
+        return web_address(self.cleaned_data["consent_link"])
 
     def clean_allowed_origins(self) -> str:
         lines = self.cleaned_data["allowed_origins"].splitlines()
@@ -254,6 +271,7 @@ class SiteForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
+        self._check_privacy(data)
         if not data.get("greets_on"):
             return data
         if "greeting" in data and not (data["greeting"] or data.get("greets_text")):
@@ -264,6 +282,16 @@ class SiteForm(forms.ModelForm):
             message = _("Say when: after seconds, after scrolling, or when about to leave.")
             self.add_error("greets_after", message)
         return data
+
+    def _check_privacy(self, data: dict[str, Any]) -> None:
+        if data.get("consent") and not data.get("consent_text", "x").strip():
+            self.add_error("consent_text", _("Write what visitors are told."))
+        keep, idle = data.get("keep_days"), data.get("idle_days")
+        if keep and idle is not None and keep < idle:
+            message = _(
+                "Not shorter than the idle days, %(days)s: until then a conversation goes on."
+            )
+            self.add_error("keep_days", message % {"days": idle})
 
     # --- What is kept ---------------------------------------------------------------------------
 
@@ -280,6 +308,12 @@ class SiteForm(forms.ModelForm):
 def languages(current: str) -> list[tuple[str, str]]:
     known = dict(settings.LANGUAGES)
     return list(({current: current} | known).items()) if current else list(known.items())
+
+
+def web_address(address: str) -> str:
+    if address and not address.startswith(("https://", "http://")):
+        raise ValidationError(_("An address that begins with https://."))
+    return address
 
 
 def origin(line: str) -> str:

@@ -64,6 +64,10 @@ class SiteAdmin(ModelAdmin):
             },
         ),
         (_("Staff and silence"), {"fields": ("staff_emails", "idle_days")}),
+        (
+            _("What visitors are told, and how long it is kept"),
+            {"fields": ("consent", "consent_text", "consent_link", "keep_days")},
+        ),
         (_("Money"), {"fields": ("daily_budget",)}),
     )
     change_form_outer_before_template = "admin/desk/script_tag.html"

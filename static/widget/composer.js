@@ -137,8 +137,8 @@ export class Composer {
     this.#field.value = "";
     this.#own = false;
     this.#changed();
-    this.#hooks.say(text);
     this.focus();
+    this.#hooks.say(text); // which may have the keyboard elsewhere
   }
 
   #changed() {

@@ -19,8 +19,8 @@ export class Conversation extends EventTarget {
   unavailable = false;
   /** Words of the server that concern no single message. */
   notice = "";
+  session;
   #store;
-  #session;
   #connection;
   #outbox;
   #signal;
@@ -44,7 +44,7 @@ export class Conversation extends EventTarget {
     super();
     this.#store = store;
     this.#signal = signal;
-    this.#session = new Session(site, server, store);
+    this.session = new Session(site, server, store);
     this.#connection = new Connection(
       {
         hello: () => this.#hello(),
@@ -68,7 +68,7 @@ export class Conversation extends EventTarget {
     this.#line(false);
     const round = ++this.#round;
     const over = () => this.#signal.aborted || round !== this.#round;
-    const answer = await this.#session.reach(this.#signal, over);
+    const answer = await this.session.reach(this.#signal, over);
     if (over()) return;
     if (!answer) return this.#refused(4403);
     this.transcript.load(answer);
@@ -87,12 +87,8 @@ export class Conversation extends EventTarget {
     const who = identity?.hash ?? null;
     if (who === this.#who) return; // a page may say it again and again
     this.#who = who;
-    const other = this.#session.identify(identity);
-    if (other) {
-      this.#outbox.clear();
-      this.transcript = new Transcript();
-      this.#changed();
-    }
+    const other = this.session.identify(identity);
+    if (other) this.#empty();
     if (!this.#opened || (!other && !identity)) return;
     this.#connection.stop();
     this.#opened = false;
@@ -155,7 +151,7 @@ export class Conversation extends EventTarget {
     const { conversation } = transcript;
     const oldest = transcript.all()[0];
     if (!oldest) return;
-    const page = await this.#session.before(oldest.seq).catch(() => null); // the button stays
+    const page = await this.session.before(oldest.seq).catch(() => null); // the button stays
     if (page && transcript.conversation?.id === conversation?.id) transcript.prepend(page);
     this.#changed();
   }
@@ -168,7 +164,7 @@ export class Conversation extends EventTarget {
 
   #hello() {
     const { rev, epoch } = this.transcript.position();
-    return { ...this.#session.facts(), token: this.#session.token, rev, epoch };
+    return { ...this.session.facts(), token: this.session.token, rev, epoch };
   }
 
   /** @param {any} frame */
@@ -176,7 +172,7 @@ export class Conversation extends EventTarget {
     if (frame.type === "error") return this.#error(frame);
     /** @type {import("./transcript.js").Message[]} */
     const messages = frame.messages ?? (frame.type === "message" ? [frame.message] : []);
-    const finished = frame.full ? [] : messages.filter((message) => this.#finishes(message));
+    const finished = frame.full ? [] : messages.filter((message) => this.transcript.finishes(message));
     if (this.transcript.apply(frame)) this.#connection.ask();
     if (frame.type === "message") this.notice = "";
     this.#acknowledge(messages);
@@ -189,15 +185,6 @@ export class Conversation extends EventTarget {
     for (const { client_id: id } of messages) {
       if (id && this.#outbox.acknowledge(id)) this.#tell("sent", { id });
     }
-  }
-
-  /**
-   * Whether these are whole words that nobody has heard; the greeting was there from the start.
-   * @param {import("./transcript.js").Message} message
-   */
-  #finishes({ id, seq, role, state }) {
-    const news = state !== "streaming" && this.transcript.get(id)?.state !== state;
-    return news && role !== "visitor" && seq > 1;
   }
 
   /** @param {any} frame */
@@ -232,10 +219,18 @@ export class Conversation extends EventTarget {
       clearTimeout(this.#timer);
       return this.#changed();
     }
-    if (code === 4409) this.#session.forget(); // erased: nothing of it is shown any more
+    if (code === 4409) this.#empty();
     await pause(backoff(this.#refusals++), this.#signal);
     this.#opened = false;
     return this.open();
+  }
+
+  /** What was said is erased, or somebody else's: nothing of it is kept or shown any more. */
+  #empty() {
+    this.session.erased();
+    this.#outbox.clear();
+    this.transcript = new Transcript();
+    this.#changed();
   }
 
   /** @param {string} event @param {object} detail */

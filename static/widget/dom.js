@@ -36,18 +36,18 @@ const drawn = {};
 
 /** @param {keyof typeof SHAPES} name */
 export function icon(name) {
-  return (drawn[name] ??= draw(name)).cloneNode(true);
+  return (drawn[name] ??= picture(SHAPES[name], name)).cloneNode(true);
 }
 
-/** @param {keyof typeof SHAPES} name */
-function draw(name) {
+/** @param {string} path in a square of 24 @param {string} [name] */
+export function picture(path, name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   svg.setAttribute("class", `icon icon-${name}`);
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", SHAPES[name]);
-  svg.append(path);
+  const line = document.createElementNS(SVG, "path");
+  line.setAttribute("d", path);
+  svg.append(line);
   return svg;
 }
 

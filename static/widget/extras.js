@@ -4,6 +4,7 @@ import { greet } from "./greeting.js";
 import { HttpLine } from "./http-line.js";
 import { unfold } from "./menu.js";
 import { News } from "./news.js";
+import { ownItems, tellFirst } from "./own.js";
 import { resizable } from "./resize.js";
 import { table, tableAt } from "./tables.js";
 import { whyForm } from "./why.js";
@@ -16,4 +17,4 @@ for (const { shadowRoot } of document.querySelectorAll("sales-chat")) {
   shadowRoot?.adoptedStyleSheets.push(sheet);
 }
 
-export const parts = { HostInterface, HttpLine, News, copiedOldWay, greet, resizable, table, tableAt, unfold, whyForm };
+export const parts = { HostInterface, HttpLine, News, copiedOldWay, greet, ownItems, resizable, table, tableAt, tellFirst, unfold, whyForm };

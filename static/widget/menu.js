@@ -1,9 +1,11 @@
 import { h, icon } from "./dom.js";
 
+/** @typedef {{shape: Parameters<typeof icon>[0] | SVGElement, name: string, act: () => void}} Item */
+
 /**
  * What the head's button unfolds, behind it, and open: made when the button was pressed.
  * @param {HTMLElement} button
- * @param {{shape: Parameters<typeof icon>[0], name: string, act: () => void}[]} items
+ * @param {Item[]} items
  */
 export function unfold(button, items) {
   /** @param {boolean} open */
@@ -32,11 +34,12 @@ export function unfold(button, items) {
       toggle(false);
       act();
     };
-    return h("button", { type: "button", onclick }, icon(shape), name);
+    return h("button", { type: "button", onclick }, typeof shape === "string" ? icon(shape) : shape, name);
   });
   const list = h("div", { class: "menu", hidden: true, onkeydown, onfocusout }, ...rows);
   button.onclick = press;
   button.onkeydown = onkeydown;
+  button.parentElement?.querySelector(".menu")?.remove(); // pressed twice while it was loaded
   button.after(list);
   press();
 }

@@ -79,7 +79,8 @@ export class Outbox {
         const wait = this.#wait(entry);
         if (wait === Infinity) continue; // it is on its way
         if (wait > 0) break; // nothing overtakes what was said before it
-        if (!this.#send({ type: "message", client_id, text })) break;
+        const consent = this.#store.get("consent") ?? undefined; // to what the site says first
+        if (!this.#send({ type: "message", client_id, text, consent })) break;
         this.#holds.set(client_id, Infinity);
         this.#write({ ...entry, by: this.#page, sent: Date.now() });
       }

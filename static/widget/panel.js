@@ -8,6 +8,7 @@ import { Suggestions } from "./suggestions.js";
 /** The chat's window: head, messages, suggestions, line, composer. Shows a conversation. */
 export class Panel {
   #words;
+  #own;
   #conversation;
   #parts;
   #list;
@@ -48,8 +49,8 @@ export class Panel {
       typing: () => conversation.typing(),
     });
     this.#suggestions = new Suggestions(words.suggestions, (text) => {
-      this.say(text);
       this.focus();
+      this.say(text);
     });
     this.#parts = {
       avatar: h("span", { class: "avatar", "aria-hidden": "true" }),
@@ -60,6 +61,8 @@ export class Panel {
       announcer: h("div", { class: "hidden", "aria-live": "polite" }),
     };
     this.element = this.#build(hooks.close, { lang, dir });
+    const focus = () => this.focus();
+    this.#own = { element: this.element, conversation, store, language, focus };
     this.element.append(this.#handle(store));
     conversation.addEventListener("change", () => this.#schedule());
     conversation.addEventListener("finished", (/** @type {any} */ event) =>
@@ -80,6 +83,7 @@ export class Panel {
     const onerror = () => this.#parts.avatar.replaceChildren(letter);
     const face = /^https?:/.test(avatar) ? h("img", { src: avatar, alt: "", onerror }) : letter;
     this.#parts.avatar.replaceChildren(face);
+    if (site.consent) extras().then(({ tellFirst }) => tellFirst(this.#own, site.consent));
     this.#draw();
   }
 
@@ -97,6 +101,11 @@ export class Panel {
 
   /** @param {string} text */
   say(text) {
+    const agree = this.element.querySelector(".agree");
+    if (agree) {
+      this.fill(text);
+      return agree.focus();
+    }
     this.#conversation.say(text);
     setTimeout(() => this.#schedule(), SLOW + 50); // perhaps to say that it still waits
     this.#draw();
@@ -120,8 +129,12 @@ export class Panel {
       this.restart();
       this.focus();
     };
-    const items = [{ shape: /** @type {const} */ ("fresh"), name: this.#words.restart, act }];
-    const onclick = async () => (await extras()).unfold(more, items);
+    /** @type {import("./menu.js").Item[]} */
+    const items = [{ shape: "fresh", name: this.#words.restart, act }];
+    const onclick = async () => {
+      const { unfold, ownItems } = await extras();
+      unfold(more, items.concat(await ownItems(this.#own)));
+    };
     const label = { type: "button", "aria-label": this.#words.menu, "aria-expanded": "false" };
     const more = h("button", label, icon("more"));
     more.onclick = onclick;
@@ -168,6 +181,7 @@ export class Panel {
     const greeting = this.#site?.greeting ?? "";
     const agent = this.#site?.agent.name ?? "";
     const { earlier } = transcript;
+    if (!messages.length) this.#parts.announcer.replaceChildren(); // of what is erased
     const typing = this.#typing(agent);
     const now = transcript.now();
     const view = { messages, pending, greeting, agent, typing, earlier, now };

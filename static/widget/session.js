@@ -26,6 +26,7 @@ export class Refused extends Error {
  * @property {{accent?: string, side?: string, radius?: number, scheme?: string}} theme
  * @property {{title?: string, subtitle?: string, placeholder?: string, hint?: string}} [texts]
  * @property {string} locale
+ * @property {{kind: string, text: string, link?: string, version: string, accepted: boolean} | null} [consent]
  */
 
 /**
@@ -42,8 +43,8 @@ export class Refused extends Error {
 
 /** The visitor's token, and the questions that are asked over HTTP. */
 export class Session {
+  server;
   #site;
-  #server;
   #store;
   /** @type {string | null} */
   #used = null;
@@ -55,7 +56,7 @@ export class Session {
   /** @param {string} site @param {string} server @param {import("./storage.js").Store} store */
   constructor(site, server, store) {
     this.#site = site;
-    this.#server = server;
+    this.server = server;
     this.#store = store;
   }
 
@@ -134,7 +135,7 @@ export class Session {
 
   /** @returns {Promise<boolean>} whether the server answers what it answers to every page */
   alive() {
-    const asked = fetch(`${this.#server}/widget.js`, { method: "HEAD", cache: "no-store" });
+    const asked = fetch(`${this.server}/widget.js`, { method: "HEAD", cache: "no-store" });
     return asked.then(
       ({ ok }) => ok,
       () => false,
@@ -145,9 +146,17 @@ export class Session {
   #part() {
     const known = this.#store.get("identity");
     const other = this.#identity !== undefined && known && known !== this.#identity?.hash;
-    if (!other) return false;
-    for (const name of ["token", "identity", "seen", "draft"]) this.#store.set(name, null);
-    return true;
+    if (other) this.#clear();
+    return Boolean(other);
+  }
+
+  /** The visitor was erased: so is what is kept here, unless another tab has begun anew. */
+  erased() {
+    if (this.#store.get("token") === this.#used) this.#clear();
+  }
+
+  #clear() {
+    for (const name of ["token", "identity", "seen", "draft", "consent"]) this.#store.set(name, null);
   }
 
   /**
@@ -181,7 +190,7 @@ export class Session {
 
   /** @param {string} path @param {RequestInit} options @returns {Promise<any>} */
   async #ask(path, options) {
-    const response = await fetch(this.#server + path, {
+    const response = await fetch(this.server + path, {
       ...options,
       credentials: "omit",
       signal: AbortSignal.timeout(15_000),

@@ -113,6 +113,15 @@ export class Transcript {
     return this.#messages.findLast((message) => message.id === id);
   }
 
+  /**
+   * Whether these are whole words that nobody has heard; the greeting was there from the start.
+   * @param {Message} message
+   */
+  finishes({ id, seq, role, state }) {
+    const news = state !== "streaming" && this.get(id)?.state !== state;
+    return news && role !== "visitor" && seq > 1;
+  }
+
   /** @param {string} clientId @returns {boolean} whether a message of the visitor is stored */
   holds(clientId) {
     return this.#messages.some((message) => message.client_id === clientId);
