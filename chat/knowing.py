@@ -53,6 +53,7 @@ class Searching:
             costs = settings.KNOWLEDGE_EMBEDDINGS == "endpoint"
             work = self._paid_for(words) if costs else self._search(words)
             self._found[words] = asyncio.create_task(work)
+            self._found[words].add_done_callback(_heard)
         return self._found[words]
 
     async def _search(self, words: str, *, by_meaning: bool = True) -> list[Found]:
@@ -73,3 +74,9 @@ class Searching:
                 return await self._search(words)
         except paid.Unpaid:
             return await self._search(words, by_meaning=False)
+
+
+def _heard(search: asyncio.Task[list[Found]]) -> None:
+    """A search may fail when nobody waits for it any more; asyncio would log a traceback."""
+    if not search.cancelled():
+        search.exception()
