@@ -19,6 +19,9 @@ MakeStack = Callable[..., Stack]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "matrix: a case of `make faults` that `make test` leaves out"
+    )
     config.addinivalue_line("markers", "process: starts servers of its own (marked by itself)")
 
 
