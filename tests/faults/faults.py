@@ -24,6 +24,7 @@ async def nothing(world: World) -> None:
 class Fault:
     """`hold`: seconds between `strike` and `mend`. `moment`: the one that `make test` tries.
 
+    `outage`: nobody is there for as long as a server takes to start, in which a reply may be over.
     Of the model's server: `markers` is how it answers while it is broken, and `cut_short` whether
     it breaks in the middle of a stream by them, after `{0}` words (else between two requests of
     one reply).
@@ -34,6 +35,7 @@ class Fault:
     strike: Act
     mend: Act = nothing
     hold: float = 0.0
+    outage: bool = False
     markers: str = ""
     cut_short: bool = False
 
@@ -114,7 +116,7 @@ PROCESSES = (
     Fault("other-killed", SENDING, _killed(_THERE), _back(_THERE), 0.1),
     Fault("writer-terminated", MID_REPLY, _terminated(_HERE), _back(_HERE)),
     Fault("other-terminated", CONNECTING, _terminated(_THERE), _back(_THERE)),
-    Fault("both-killed", SENDING, _kill_both, _both_back),
+    Fault("both-killed", SENDING, _kill_both, _both_back, outage=True),
     Fault("writer-paused", MID_REPLY, _paused(_HERE), _resumed(_HERE), 2.5),
     Fault("other-paused", IDLE, _paused(_THERE), _resumed(_THERE), 1.5),
     Fault("lines-cut", MID_REPLY, _cut),

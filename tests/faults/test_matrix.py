@@ -159,6 +159,8 @@ def judge(visitor: Visitor, fault: Fault, moment: str) -> None:
         assert whole.startswith(last["text"])
     elif fault in MODEL:
         assert last["state"] == "complete", "nothing was shown: another one answers"
+    elif fault.outage and last["state"] == "failed":
+        assert last["error"]["code"] == "try_again"
     elif moment == MID_REPLY:
         assert (last["state"], last["text"]) == ("complete", LONG)
     else:
