@@ -19,9 +19,7 @@ MakeStack = Callable[..., Stack]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "matrix: a case of `make faults` that `make test` leaves out"
-    )
+    config.addinivalue_line("markers", "matrix: of `make faults`, and left out of `make test`")
     config.addinivalue_line("markers", "process: starts servers of its own (marked by itself)")
 
 

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat import consumers, database, live, process, turns, writing
@@ -165,7 +165,10 @@ class Simulation:
 
     def _twice(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def shaky(*args: Any, **kwargs: Any) -> Any:
-            result = function(*args, **kwargs)
+            with (
+                transaction.atomic()
+            ):  # all this is inside the test's own: see pytest-django's `db`
+                result = function(*args, **kwargs)
             if self.rng.randrange(100) < self.shaky:
                 raise OperationalError("the answer was lost")
             return result
@@ -183,9 +186,7 @@ class Simulation:
         clock = SimpleNamespace(monotonic=self.loop.time)
         for module in (consumers, database, live, turns, writing):
             patch.setattr(module, "time", clock)
-        patch.setattr(
-            timezone, "now", lambda: self.began + timedelta(seconds=self.loop.time())
-        )
+        patch.setattr(timezone, "now", lambda: self.began + timedelta(seconds=self.loop.time()))
         patch.setattr(database, "_on", self._on)
         patch.setattr(database, "_twice", self._twice)
         patch.setattr(database, "connection", SimpleNamespace(close=lambda: None))

@@ -30,7 +30,9 @@ from tests.simulation import Simulation, Weather
 from tests.transcript import row
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
-PHASES = (Phase.generate, Phase.shrink) if os.environ.get("SHRINK", "1") == "1" else (Phase.generate,)
+PHASES = (
+    (Phase.generate, Phase.shrink) if os.environ.get("SHRINK", "1") == "1" else (Phase.generate,)
+)
 WITHIN = 75.0  # seconds in which an acknowledged message is answered
 COME_BACK = 45.0  # ... after the longest pause before a client tries again
 SAYS = (
@@ -237,7 +239,7 @@ class Machine(RuleBasedStateMachine):
         """I1, I2: each message is there once, and nothing else."""
         for tab in person.tabs:
             tab.check()
-            assert tab.ready
+            assert tab.ready, (tab.closes[-10:], tab.refusals[-10:], self.world.loop.time())
         assert [said.text for said in person.said if said.acknowledged is None] == []
         kept = Message.objects.filter(visitor_id=person.identity.visitor, role="visitor")
         assert sorted(kept.values_list("client_id", flat=True)) == sorted(

@@ -1,6 +1,7 @@
 """A door before a server that can be slammed, or seem open while nothing goes through."""
 
 import asyncio
+import random
 import struct
 from socket import SO_LINGER, SOL_SOCKET
 
@@ -32,9 +33,12 @@ class Proxy:
     def cut(self) -> None:
         """Ends every line with a reset, on both sides."""
         for writer in list(self._writers):
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            _reset(writer)
+
+    def cut_one(self, rng: random.Random) -> None:
+        """Ends any one line."""
+        if self._writers:
+            _reset(rng.choice(list(self._writers)))
 
     def freeze(self) -> None:
         """Lines stay open and carry nothing, as when a phone has left the network."""
@@ -71,3 +75,9 @@ class Proxy:
             pass
         finally:
             writer.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -147,11 +147,12 @@ class WebSocketLine:
 class Visitor:
     """A visitor with a tab on each server, as a balancer spreads them; both share the token."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, start: int = 0, tenth: bool = True) -> None:
         self.world = world
+        self.times = TIMES if tenth else Times()
         self.token: str | None = None
         self._alone = asyncio.Lock()
-        self.tabs = [self._tab(0), self._tab(1)]
+        self.tabs = [self._tab(start), self._tab(1 - start)]
         self.first, self.second = self.tabs
 
     def _tab(self, number: int) -> Follower:
@@ -159,7 +160,7 @@ class Visitor:
         return Follower(
             dial=lambda: self._dial(next(servers)),
             hello=lambda: {"token": self.token},
-            times=TIMES,
+            times=self.times,
             rng=random.Random(self.world.rng.random()),
             twice=True,
         )
@@ -181,7 +182,7 @@ class Visitor:
                 max_size=None,
                 ping_interval=None,
                 proxy=None,
-                open_timeout=TIMES.connect,
+                open_timeout=self.times.connect,
                 close_timeout=0.5,
             )
         except (WebSocketException, OSError, TimeoutError):
@@ -189,7 +190,7 @@ class Visitor:
         return WebSocketLine(socket)
 
     async def _enter(self, door: Proxy) -> None:
-        timeout = aiohttp.ClientTimeout(total=TIMES.connect)
+        timeout = aiohttp.ClientTimeout(total=self.times.connect)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
