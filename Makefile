@@ -64,6 +64,13 @@ faults: install-dev
 	@$(BIN)/python scripts/tools.py postgresql redis-server
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
+MINUTES ?= 20
+EXAMPLES ?= 10000
+soak: install-dev
+	@$(BIN)/python scripts/tools.py postgresql redis-server
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_protocol_machine.py $(ARGS)
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
+
 lint: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py gettext
 	$(BIN)/ruff check .

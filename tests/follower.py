@@ -73,6 +73,7 @@ class Follower:
     broken: Exception | None = None  # what the server did wrong
     ended_at: dict[str, float] = field(default_factory=dict)  # reply: when its end was seen
     began_again: dict[str, float] = field(default_factory=dict)  # reply: when attempt 2 was seen
+    came_back: list[float] = field(default_factory=list)  # when each line after the first was tried
     refusals: list[str] = field(default_factory=list)
     twice: bool = False  # takes every frame in twice, to see that it changes nothing
 
@@ -128,12 +129,10 @@ class Follower:
         """The reply that is being written."""
         return next((m for m in self.copy.all() if m["state"] == "streaming"), None)
 
-    async def until(  # noqa: ASYNC109 - it reads better at every call
-        self, done: Callable[[], Any], timeout: float, what: str
-    ) -> None:
+    async def until(self, done: Callable[[], Any], within: float, what: str) -> None:
         """Waits until `done` after some frame."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 while not done():
                     self.check()
                     self._news.clear()
@@ -141,7 +140,7 @@ class Follower:
         except TimeoutError:
             self.check()
             raise AssertionError(
-                f"{what}: not within {timeout:g} s; ready={self._ready} closes={self.closes} "
+                f"{what}: not within {within:g} s; ready={self._ready} closes={self.closes} "
                 f"refused={self.refusals} {self.copy.rows()}"
             ) from None
 
@@ -156,6 +155,8 @@ class Follower:
         attempt = 0
         while self.broken is None:
             code, since = 1006, self._now()
+            if self.closes:
+                self.came_back.append(since)
             try:
                 async with asyncio.timeout(self.times.connect):
                     self._line = await self.dial()

@@ -165,9 +165,7 @@ class Simulation:
 
     def _twice(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def shaky(*args: Any, **kwargs: Any) -> Any:
-            with (
-                transaction.atomic()
-            ):  # all this is inside the test's own: see pytest-django's `db`
+            with transaction.atomic():  # inside the test's own
                 result = function(*args, **kwargs)
             if self.rng.randrange(100) < self.shaky:
                 raise OperationalError("the answer was lost")

@@ -5,7 +5,6 @@ of what the reply becomes, or a message that changes its place raises `Broken`.
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 Frame = Mapping[str, Any]
@@ -172,7 +171,7 @@ class Transcript:
 
     def same_after_again(self, frame: Frame) -> bool:
         """Whether taking in a frame that was just taken in changes nothing."""
-        before = deepcopy((self.rows(), self.rev, self.conversation, self.epoch))
+        before = (self.rows(), self.rev, self.conversation, self.epoch)
         self.take(frame)
         return before == (self.rows(), self.rev, self.conversation, self.epoch)
 

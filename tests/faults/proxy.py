@@ -26,9 +26,7 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait_for(asyncio.gather(*self._tasks), 5)
 
     def cut(self) -> None:
         """Ends every line with a reset, on both sides."""
@@ -55,11 +53,12 @@ class Proxy:
         try:
             await self._through.wait()
             above, below = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.close()
         else:
             self._writers.add(below)
-            await asyncio.gather(self._pass(reader, below), self._pass(above, writer))
+            ways = (self._pass(reader, below), self._pass(above, writer))
+            await asyncio.gather(*ways, return_exceptions=True)
             self._writers.discard(below)
         finally:
             self._writers.discard(writer)
@@ -78,6 +77,8 @@ class Proxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
+    if writer.transport.is_closing():
+        return
     sock = writer.get_extra_info("socket")
     sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

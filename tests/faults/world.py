@@ -162,7 +162,7 @@ class Visitor:
             hello=lambda: {"token": self.token},
             times=self.times,
             rng=random.Random(self.world.rng.random()),
-            twice=True,
+            twice=self.times is TIMES,
         )
 
     def _servers(self, first: int) -> Iterator[Proxy]:

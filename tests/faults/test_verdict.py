@@ -1,0 +1,87 @@
+"""A model's server that others wrote breaks at random, and judges its client: us.
+
+`llmock` refuses, truncates, resets, stalls and garbles by chance, remembers how each client took
+it, and tells: a retry without a pause, a Retry-After that was not honoured, a broken stream that
+was taken for a whole one. One such finding fails this test.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeStack
+from tests.faults.world import Visitor, World
+from tests.servers import answers, free_port, wait_for
+
+LLMOCK = str(Path(sys.executable).parent / "llmock")
+FAULTS = (
+    *("--error-rate", "429=0.08", "--error-rate", "500=0.08", "--error-rate", "503=0.08"),
+    *("--stream-fault", "truncate=0.12", "--stream-fault", "disconnect=0.12"),
+    *("--stream-fault", "malformed=0.12", "--stream-fault", "stall=0.06"),
+    *("--stream-stall-seconds", "20"),
+)
+VISITORS, MESSAGES = 6, 6
+
+
+@pytest.fixture
+def llmock(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    log = (tmp_path / "llmock.log").open("wb")
+    command = [LLMOCK, "serve", "--port", str(port), "--host", "127.0.0.1", "--tool-mode", "off"]
+    command += ["--response-style", "varied", "--stream-chunk-delay-ms", "5", *FAULTS]
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    wait_for("llmock", lambda: answers("127.0.0.1", port), timeout=40)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.mark.timeout(200)
+async def test_a_judge_finds_nothing_wrong(stack: MakeStack, llmock: str) -> None:
+    env = {
+        "CHAT_BACKEND": "completions",
+        "OPENAI_BASE_URL": f"{llmock}/v1",
+        "CHAT_FIRST_TOKEN_TIMEOUT": "4",
+        "CHAT_NEXT_TOKEN_TIMEOUT": "2",
+    }
+    made = stack("postgres", servers=2, redis=True, env=env)
+    world = await World(made, None, None).open()  # type: ignore[arg-type]
+    visitors = [Visitor(world, tenth=False) for _ in range(VISITORS)]
+    states = set()
+    for visitor in visitors:
+        visitor.open()
+    for number in range(MESSAGES):
+        for visitor in visitors:
+            visitor.first.say(f"Question {number}, please?")
+        for visitor in visitors:
+            for tab in visitor.tabs:
+                await tab.until(lambda tab=tab: settled(tab), 75, "an answer")
+    for visitor in visitors:
+        for message in await visitor.checked():
+            if message.get("reply_to"):
+                states.add(message["state"])
+        await visitor.close()
+    await world.close()
+    assert states == {"complete", "failed"}, "faults were met, before and after the first word"
+    told = subprocess.run(
+        [LLMOCK, "report", "--url", llmock, "--json"], capture_output=True, text=True, check=False
+    )
+    verdict = json.loads(told.stdout)
+    assert told.returncode == 0, verdict
+    assert verdict, "it has judged something"
+
+
+def settled(tab: object) -> bool:
+    said = tab.said  # type: ignore[attr-defined]
+    copy = tab.copy.all()  # type: ignore[attr-defined]
+    visitors = [m for m in copy if m["role"] == "visitor"]
+    answered = {m["reply_to"] for m in copy if m.get("reply_to") and m["state"] != "streaming"}
+    return (
+        all(each.acknowledged is not None for each in said)
+        and bool(visitors)
+        and visitors[-1]["id"] in answered
+    )
