@@ -219,6 +219,8 @@ class Machine(RuleBasedStateMachine):
         self.world.weather = Weather()
         self.world.database_back = 0.0
         self.world.shaky = 0
+        for line in [line for line in self.world.lines if line.frozen]:
+            line.gone(1006)  # else a client hears of it within thirty seconds
         waited = 0.0
         while waited < COME_BACK + WITHIN and not self._quiet():
             self.world.run(1.0)

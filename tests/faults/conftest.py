@@ -47,6 +47,7 @@ def breakable(
     env = {
         **{name: str(float(times[name]) / 10) for name in MORE_TIMES},
         "CHAT_BACKEND": "completions",
+        "CHAT_BUDGET_ADDRESS": "100",  # all visitors come from one
         "CHAT_RATES": "on",  # they ask Redis; so many that nobody meets them
         **{name: "100000/minute" for name in times if name.startswith("CHAT_RATE_")},
         "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",

@@ -10,7 +10,7 @@ import pytest
 from tests.client import Client
 from tests.conftest import MakeStack
 from tests.faults.world import Visitor, World
-from tests.servers import Postgres, Stack, free_port
+from tests.servers import Stack, free_port
 from tests.upstream import Upstream
 
 CHATS = 30
@@ -27,7 +27,11 @@ async def world(stack: MakeStack, databases: object) -> AsyncIterator[World]:
         "postgres",
         servers=2,
         redis=True,
-        env={"CHAT_BACKEND": "completions", "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"},
+        env={
+            "CHAT_BACKEND": "completions",
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
+            "CHAT_BUDGET_ADDRESS": "100",  # they all come from one
+        },
     )
     async with Upstream(port) as model:
         world = await World(made, None, model).open()  # type: ignore[arg-type]

@@ -5,17 +5,18 @@ it, and tells: a retry without a pause, a Retry-After that was not honoured, a b
 was taken for a whole one. One such finding fails this test.
 """
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import MakeStack
 from tests.faults.world import Visitor, World
-from tests.servers import answers, free_port, wait_for
+from tests.servers import Postgres, Stack, answers, wait_for
 
 LLMOCK = str(Path(sys.executable).parent / "llmock")
 FAULTS = (
@@ -24,12 +25,12 @@ FAULTS = (
     *("--stream-fault", "malformed=0.12", "--stream-fault", "stall=0.06"),
     *("--stream-stall-seconds", "20"),
 )
-VISITORS, MESSAGES = 6, 6
+VISITORS, MESSAGES = 8, 4
 
 
 @pytest.fixture
-def llmock(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
+def llmock(tmp_path: Path, model_port: int) -> Iterator[str]:
+    port = model_port
     log = (tmp_path / "llmock.log").open("wb")
     command = [LLMOCK, "serve", "--port", str(port), "--host", "127.0.0.1", "--tool-mode", "off"]
     command += ["--response-style", "varied", "--stream-chunk-delay-ms", "5", *FAULTS]
@@ -40,17 +41,12 @@ def llmock(tmp_path: Path) -> Iterator[str]:
     process.wait(10)
 
 
-@pytest.mark.timeout(200)
-async def test_a_judge_finds_nothing_wrong(stack: MakeStack, llmock: str) -> None:
-    env = {
-        "CHAT_BACKEND": "completions",
-        "OPENAI_BASE_URL": f"{llmock}/v1",
-        "CHAT_FIRST_TOKEN_TIMEOUT": "4",
-        "CHAT_NEXT_TOKEN_TIMEOUT": "2",
-    }
-    made = stack("postgres", servers=2, redis=True, env=env)
-    world = await World(made, None, None).open()  # type: ignore[arg-type]
-    visitors = [Visitor(world, tenth=False) for _ in range(VISITORS)]
+@pytest.mark.timeout(300)
+async def test_a_judge_finds_nothing_wrong(
+    breakable: Stack, own_postgres: Postgres, llmock: str
+) -> None:
+    world = await World(breakable, own_postgres, None).open()  # type: ignore[arg-type]
+    visitors = [Visitor(world) for _ in range(VISITORS)]
     states = set()
     for visitor in visitors:
         visitor.open()
@@ -67,12 +63,16 @@ async def test_a_judge_finds_nothing_wrong(stack: MakeStack, llmock: str) -> Non
         await visitor.close()
     await world.close()
     assert states == {"complete", "failed"}, "faults were met, before and after the first word"
-    told = subprocess.run(
-        [LLMOCK, "report", "--url", llmock, "--json"], capture_output=True, text=True, check=False
-    )
-    verdict = json.loads(told.stdout)
-    assert told.returncode == 0, verdict
+    code, verdict = await asyncio.to_thread(judged, llmock)
+    assert code == 0, verdict
     assert verdict, "it has judged something"
+
+
+def judged(llmock: str) -> tuple[int, Any]:
+    """Exit code and findings of `llmock report`."""
+    command = [LLMOCK, "report", "--url", llmock, "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    return told.returncode, json.loads(told.stdout)
 
 
 def settled(tab: object) -> bool:
