@@ -184,9 +184,12 @@ class Server:
 
     def stop(self, timeout: float = 30) -> int:
         """SIGTERM, as a platform restarts; waits for the end. The exit code."""
-        assert self.process is not None
+        self.terminate()
+        return self.wait(timeout)
+
+    def terminate(self) -> None:
+        """SIGTERM alone."""
         self._signal(signal.SIGTERM)
-        return self.process.wait(timeout)
 
     def kill(self) -> None:
         """SIGKILL, as when the machine goes away."""
