@@ -120,6 +120,8 @@ class Transcript:
             holds(mine.get("attempt", 1) <= shape.get("attempt", 1), "attempts only rise", frame)
             if mine["state"] == STREAMING and mine["attempt"] == shape["attempt"]:
                 shown = mine.get("shown", mine["text"])
+                again = shape["state"] == STREAMING and shape["rev"] > mine["rev"]
+                holds(not again, "written again it is another attempt", frame)
                 if shape["state"] != STREAMING:
                     holds(shape["text"].startswith(shown), "what was shown is a prefix", frame)
         if shape["state"] != STREAMING:

@@ -141,11 +141,14 @@ class Upstream:
         """Answers, while it looks whether the client hangs up first."""
         answer = asyncio.create_task(_Answer(request, markers, writer).send())
         heard = asyncio.create_task(reader.read(1))
-        await asyncio.wait({answer, heard}, return_when=asyncio.FIRST_COMPLETED)
-        request.closed_by_client = not answer.done()
-        answer.cancel()
-        heard.cancel()
-        usable, early = await asyncio.gather(answer, heard, return_exceptions=True)
+        both = asyncio.gather(answer, heard, return_exceptions=True)
+        try:
+            await asyncio.wait({answer, heard}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            request.closed_by_client = not answer.done()
+            answer.cancel()
+            heard.cancel()
+        usable, early = await both
         request.closed_by_client |= isinstance(usable, ConnectionError)
         request.over.set()
         if usable is not True:

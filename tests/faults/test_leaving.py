@@ -14,7 +14,7 @@ from tests.servers import Stack, free_port
 from tests.upstream import Upstream
 
 CHATS = 30
-LONG = " ".join(f"w{n}" for n in range(1, 121))
+LONG = " ".join(f"w{n}" for n in range(1, 151))
 WITHIN = 20.0  # seconds: to leave, and to take over what another has left
 
 pytestmark = pytest.mark.timeout(300)
@@ -48,7 +48,7 @@ async def writing(world: World) -> list[Visitor]:
     for tab in tabs_of(visitors):
         await tab.until(lambda tab=tab: tab.ready, 60, "a line")
     for visitor in visitors:
-        visitor.first.say("[words 120 80]")
+        visitor.first.say("[words 150 80]")
     for tab in tabs_of(visitors):
         await tab.until(lambda tab=tab: len(tab.copy.all()) == 3, 60, "a reply")
     for visitor in visitors:  # on a slow machine some are through
@@ -73,8 +73,8 @@ async def all_are_whole(visitors: list[Visitor], begun_again: list[Visitor]) -> 
 
 
 async def test_under_load_it_tells_everybody_saves_and_is_out_in_time(world: World) -> None:
-    visitors = await writing(world)
     idle = [await Client.open(world.here) for _ in range(10)]
+    visitors = await writing(world)
     told = asyncio.get_running_loop().time()
     world.here.terminate()
     late = asyncio.create_task(asks_in_the_last_moment(world))
