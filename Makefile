@@ -18,11 +18,13 @@ define find_python
 	exit 1
 endef
 
-.PHONY: help install install-dev run tools node test lint format lock messages pictures bench clean
+.PHONY: help install install-dev run tools node test faults soak lint format lock messages pictures bench clean
 
 help:
 	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
 	@echo "make test    runs all tests, and says what it lacks"
+	@echo "make faults  breaks servers, Redis, PostgreSQL and the model's server, at every moment of a talk"
+	@echo "make soak    50 chats for MINUTES=20, and EXAMPLES=10000 of the protocol's state machine"
 	@echo "make lint    formatting, types (Python's and JavaScript's), migrations, translations"
 	@echo "make format  formats the code"
 	@echo "make lock    makes both requirements files again from pyproject.toml"
@@ -50,12 +52,24 @@ node: install-dev
 $(NODE_MODULES): tests/widget/package-lock.json | node
 	npm --prefix tests/widget ci --ignore-scripts --no-audit --no-fund
 
-# Two calls: playwright's event loop and that of the other tests do not share a process.
+# Two calls: playwright's event loop and that of the other tests do not share a process. Of the
+# matrix of faults one case a fault.
 test: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py chromium postgresql redis-server nodejs
 	node --test --test-reporter=spec tests/widget/*.test.js
-	$(BIN)/python -m pytest tests --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix" $(ARGS)
 	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(ARGS)
+
+faults: install-dev
+	@$(BIN)/python scripts/tools.py postgresql redis-server
+	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+MINUTES ?= 20
+EXAMPLES ?= 10000
+soak: install-dev
+	@$(BIN)/python scripts/tools.py postgresql redis-server
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_protocol_machine.py $(ARGS)
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
 lint: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py gettext

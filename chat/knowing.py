@@ -54,6 +54,7 @@ class Searching:
             costs = settings.KNOWLEDGE_EMBEDDINGS == "endpoint"
             work = self._paid_for(words) if costs else self._search(words)
             self._found[words] = asyncio.create_task(work)
+            self._found[words].add_done_callback(_heard)
         return self._found[words]
 
     async def _search(self, words: str, *, by_meaning: bool = True) -> list[Found]:
@@ -92,3 +93,9 @@ def pays(model: str, texts: Sequence[str]) -> Iterator[None]:
     finally:  # also of one that failed: nobody knows whether it was charged for
         used = Usage(sum(map(context.tokens, texts)), 0)
         budgets.settle(held, prices.cost(used, model))
+
+
+def _heard(search: asyncio.Task[list[Found]]) -> None:
+    """A search may fail when nobody waits for it any more; asyncio would log a traceback."""
+    if not search.cancelled():
+        search.exception()

@@ -279,9 +279,10 @@ class Turn:
         await query(replies.release, [opened.claim.reply.id], live.name)
 
     async def _abandon(self) -> None:
-        if self._writing is not None and not self._writing.done():
+        """Ends the writing of a reply that was not claimed; however it went, nobody asks."""
+        if self._writing is not None:
             self._writing.cancel()
-            await asyncio.wait({self._writing})
+            await asyncio.gather(self._writing, return_exceptions=True)
 
     def _log(self, event: str, error: BaseException) -> None:
         """Never with the error's own words: a database names the values it refuses."""

@@ -185,9 +185,12 @@ class Server:
 
     def stop(self, timeout: float = 30) -> int:
         """SIGTERM, as a platform restarts; waits for the end. The exit code."""
-        assert self.process is not None
+        self.terminate()
+        return self.wait(timeout)
+
+    def terminate(self) -> None:
+        """SIGTERM alone."""
         self._signal(signal.SIGTERM)
-        return self.process.wait(timeout)
 
     def kill(self) -> None:
         """SIGKILL, as when the machine goes away."""
@@ -260,15 +263,17 @@ class Postgres:
 
     `TEST_POSTGRES_URL` names it; else the one on the standard port is asked, with the user
     `postgres` and no password; else a cluster is made in `folder` and ends with the session.
-    With `durable` it is our own in any case, and what it commits is on the disk: for measuring.
+    With `own` it is our own in any case, for tests that stop it; with `durable` too, and what it
+    commits is on the disk: for measuring.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *, own: bool = False, durable: bool = False) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.durable = durable
+        own = own or durable
         wanted = os.environ.get("TEST_POSTGRES_URL", "").rstrip("/")
         standard = "postgres://postgres@127.0.0.1:5432"
-        running = "" if durable else wanted or (standard if _accepts(standard) else "")
+        running = "" if own else wanted or (standard if _accepts(standard) else "")
         self.url = running or self._own(folder)
         assert _accepts(self.url), f"No PostgreSQL answers at {self.url} (TEST_POSTGRES_URL)."
         # Who needs no password is let in with any: one that no log may hold.
@@ -299,38 +304,50 @@ class Postgres:
         )
         fsync = "on" if self.durable else "off"
         options = ["-k", str(home), "-h", "127.0.0.1", "-c", f"fsync={fsync}"]
-        with (folder / "postgres.log").open("wb") as log:
+        self._command = [str(bin_dir / "postgres"), "-D", data, "-p", str(port), *options]
+        self._user, self._log = user, folder / "postgres.log"
+        self.url = f"postgres://postgres@127.0.0.1:{port}"
+        self.start()
+        return self.url
+
+    def start(self) -> None:
+        """Starts our own, at first or after `stop`."""
+        with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(bin_dir / "postgres"), "-D", data, "-p", str(port), *options],
+                self._command,
                 stdout=log,
                 stderr=log,
-                cwd=home,
+                cwd=self.home,
                 start_new_session=True,
-                user=user,
+                user=self._user,
             )
-        url = f"postgres://postgres@127.0.0.1:{port}"
-        wait_for("PostgreSQL", lambda: _accepts(url), timeout=30)
-        return url
+        wait_for("PostgreSQL", lambda: _accepts(self.url), timeout=30)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stops our own; SIGQUIT as in a crash, after which it recovers at its start."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(20)
 
     def database(self, name: str) -> str:
         return f"{self.url}/{name}"
 
     def create(self, name: str, template: str = "template0") -> str:
         """A new database, made as a copy of `template`; its address."""
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.database(name)
 
     def drop(self, name: str) -> None:
-        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
+        """A statement of an administrator, outside of any transaction."""
         with psycopg.connect(f"{self.url}/postgres", autocommit=True) as connection:
             connection.execute(statement)
 
     def close(self) -> None:
         if self.process is not None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(20)
+            self.stop()
             shutil.rmtree(self.home, ignore_errors=True)
 
 

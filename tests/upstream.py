@@ -4,7 +4,8 @@ In a test:            async with Upstream() as upstream: ... base_url=upstream.u
 For other processes:  python -m tests.upstream --port 8130     (prints its URL when it listens)
 
 What a request gets is decided by markers: those of the next entry in the queue (`upstream.queue`,
-or POST /control with {"queue": ["[status 500]", ""]}), else those in the last user message.
+or POST /control with {"queue": ["[status 500]", ""]}), else those in `upstream.always` where they
+are set, else those in the last user message.
 GET /control gives {"requests": [{"body", "answered", "closed_by_client", "words"}]}; DELETE
 /control forgets all. Markers may be combined, like "[silence 0.2] [words 20 30]":
 
@@ -67,6 +68,7 @@ class Upstream:
     def __init__(self, port: int = 0) -> None:
         self.requests: list[Request] = []
         self.queue: list[str] = []
+        self.always: str | None = None
         self._port = port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,11 +79,19 @@ class Upstream:
         return f"http://127.0.0.1:{self._port}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self.listen()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.leave()
+
+    async def listen(self) -> None:
+        """Accepts connections; again on the same port after `leave`."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def leave(self) -> None:
+        """Refuses connections, and ends those that are open in the middle of a word."""
         assert self._server is not None
         self._server.close()
         for task in self._tasks:
@@ -117,7 +127,8 @@ class Upstream:
             return b""
         request = Request(body, headers)
         self.requests.append(request)
-        markers = _markers(self.queue.pop(0) if self.queue else _last_words(body))
+        words = _last_words(body) if self.always is None else self.always
+        markers = _markers(self.queue.pop(0) if self.queue else words)
         return await self._watched(request, markers, reader, writer)
 
     async def _watched(
@@ -130,11 +141,14 @@ class Upstream:
         """Answers, while it looks whether the client hangs up first."""
         answer = asyncio.create_task(_Answer(request, markers, writer).send())
         heard = asyncio.create_task(reader.read(1))
-        await asyncio.wait({answer, heard}, return_when=asyncio.FIRST_COMPLETED)
-        request.closed_by_client = not answer.done()
-        answer.cancel()
-        heard.cancel()
-        usable, early = await asyncio.gather(answer, heard, return_exceptions=True)
+        both = asyncio.gather(answer, heard, return_exceptions=True)
+        try:
+            await asyncio.wait({answer, heard}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            request.closed_by_client = not answer.done()
+            answer.cancel()
+            heard.cancel()
+        usable, early = await both
         request.closed_by_client |= isinstance(usable, ConnectionError)
         request.over.set()
         if usable is not True:

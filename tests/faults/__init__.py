@@ -1,0 +1,1 @@
+"""What the product does while things around it break: `docs/testing.md` says what is tried."""
