@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import CharField, DateField
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from chat.llm.prices import Price
 from chat.models import Conversation
 from chat.money import Brake, ModelPrice, Spend, billionths
+from chat.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
 
@@ -151,12 +153,19 @@ def release(held: Reservation) -> None:
 
 def _kept(held: Reservation) -> list[Account]:
     """The accounts, but for that of a visitor who was erased meanwhile."""
-    rows = Spend.objects.filter(day=held.day, scope=Scope.VISITOR)
     return [
         account
         for account in held.accounts
-        if account.scope != Scope.VISITOR or rows.filter(key=account.key).exists()
+        if account.scope != Scope.VISITOR
+        or _VISITORS.first(day=held.day, key=account.key) is not None
     ]
+
+
+_VISITORS = Prepared(
+    lambda: Spend.objects.filter(
+        day=Slot("day", DateField()), scope=Scope.VISITOR, key=Slot("key", CharField())
+    )
+)
 
 
 def forget(visitor: uuid.UUID, since: date) -> int:

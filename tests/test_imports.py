@@ -83,7 +83,7 @@ CHAT: dict[str, set[str]] = {
     "erasing": {"models", "privacy", "budgets"},
     "exports": {"models", "privacy"},
     "pruning": {"models", "erasing", "tokens"},
-    "budgets": {"models", "money", "llm"},  # llm: what a model costs
+    "budgets": {"models", "money", "llm", "prepared"},  # llm: what a model costs
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
     "rights": {"models"},
