@@ -97,5 +97,5 @@ def listen() -> Listener:
         said(token)
         return token
 
-    conversations.receive, tokens.issue = receives, issues  # type: ignore[assignment]
+    conversations.receive, tokens.issue = receives, issues
     return Listener()
