@@ -1,49 +1,38 @@
-"""The tests' own alarm: what a log may not hold is caught, in whichever way it gets there.
-
-`tells` turns the alarm round: such a test fails where nothing is caught.
-"""
-
-import logging
+"""That the look into every server's log sees what must not be there."""
 
 import pytest
 
-from chat import tokens
 from tests import canaries
-from tests.base import Talker, make_site
+from tests.client import Client
+from tests.servers import Stack
 
-logger = logging.getLogger("chat.somewhere")
-pytestmark = pytest.mark.django_db
+LINE = "2026-01-31T12:00:00Z ERROR chat.turns "
 
 
-@pytest.mark.tells
 @pytest.mark.parametrize("secret", [*canaries.SECRETS.values(), canaries.DATABASE_PASSWORD])
-def test_a_secret_in_a_message_is_caught(secret: str) -> None:
-    logger.warning("asked with %s", secret)
+def test_a_secret_in_a_log_is_seen(secret: str) -> None:
+    assert canaries.faults_in(f"{LINE}key={secret}")
 
 
-@pytest.mark.tells
-def test_a_visitors_words_in_a_field_are_caught() -> None:
-    words = "my neighbour must not hear of this"
-    Talker(make_site()).says(words)
-    logger.info("message", extra={"text": words})
+def test_a_visitors_words_in_a_log_are_seen_and_nothing_else() -> None:
+    canaries.said({"page": {"title": "a rare title of a page", "url": None}, "short": "no"})
+    assert canaries.faults_in(f"{LINE}title=a rare title of a page")
+    assert canaries.faults_in(f"{LINE}no short title of a page") == []
 
 
-@pytest.mark.tells
-def test_a_visitors_words_in_a_traceback_are_caught() -> None:
-    words = "nor of that, which is worse by far"
-    Talker(make_site()).says(words)
-    try:
-        raise ValueError(words)
-    except ValueError:
-        logger.exception("it broke")
+def test_a_traceback_is_seen_unless_it_is_expected() -> None:
+    log = f"{LINE}broke\nTraceback (most recent call last):\n  File\nValueError: x\n"
+    assert canaries.faults_in(log)
+    assert canaries.faults_in(log, tracebacks=True) == []
 
 
-@pytest.mark.tells
-def test_a_token_is_caught() -> None:
-    logger.error("refused", extra={"token": tokens.issue(tokens.fresh("acme"))})
-
-
-def test_ids_and_sizes_are_no_fault() -> None:
-    talker = Talker(make_site())
-    message = talker.says("nobody knows what I have said here").message
-    logger.info("stored", extra={"message_id": str(message.id), "characters": len(message.text)})
+async def test_a_stack_that_wrote_down_a_visitors_words_fails_at_its_end(
+    sqlite_server, tmp_path
+) -> None:
+    async with await Client.open(sqlite_server) as visitor:
+        await visitor.say("words that somebody writes down")
+        await visitor.reply()
+    written = Stack(tmp_path, "sqlite://", None, fast=False, env={})
+    written.add().log_path.write_text(f"{LINE}text=words that somebody writes down\n")
+    with pytest.raises(AssertionError, match="words that somebody"):
+        written.close()

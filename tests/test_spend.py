@@ -1,10 +1,10 @@
 """No runaway bill: what a model's server is asked for, whoever asks and however often.
 
 Two servers on PostgreSQL and a stand-in for the model that keeps what it was asked. The flood is of
-50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each, which
-takes some minutes. Then the rates hold as well, a site's at a fifth of what is delivered: without
-them each message gets a whole reply of the guided seller, which is work for a core and proves
-nothing more of the money.
+50 clients with 6 messages each; with FLOOD=1000 in the environment they send 1,000 each. Then the
+rates hold as well, a site's at a fifth of what is delivered: without them each message gets a whole
+reply of the guided seller, which is most of an hour's work for two cores and proves nothing more of
+the money.
 """
 
 import asyncio
