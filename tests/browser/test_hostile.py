@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, expect
 
-from tests.browser.hosts import Shop
+from tests.browser.hosts import Host, Shop
 from tests.browser.strangers import Watch, all_come, apart, says_all
 from tests.browser.words import Visitor
 from tests.conftest import MakeStack
@@ -48,6 +48,33 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.set_default_timeout(30_000)
     yield made
     made.close()
+
+
+# --- The watch sees what it is there for ----------------------------------------------------------
+
+BAD = """<p class=one>one</p><p class=heap>heap</p><script>hostile()</script>
+<img src=https://evil.example/p.gif><a href="javascript:hostile()">a</a>
+<style>.heap { margin: -45px 0; font-size: 60px }</style><p class=two>two</p>"""
+
+
+def test_a_page_that_runs_and_fetches_and_covers_is_seen(
+    context: BrowserContext, host: Host
+) -> None:
+    watch = Watch(context, host.url)
+    page = context.new_page()
+    page.goto(host.shows(BAD).url)
+    page.evaluate("alert(1)")
+    assert any("ran hostile" in fault for fault in watch.faults)
+    assert any("ran alert" in fault for fault in watch.faults)
+    assert any(f"https://{EVIL}/p.gif" in fault for fault in watch.faults)
+    assert len(page.evaluate(FOREIGN)) == 3
+    with pytest.raises(AssertionError, match="covers"):
+        covers_nothing(page.locator(".heap"), [page.locator(".one"), page.locator(".two")])
+    watch.faults.clear()
+    page.goto(host.shows(BAD, csp="default-src 'none'").url)
+    page.wait_for_function("document.images[0].complete")
+    assert any("policy: script-src" in fault for fault in watch.faults)
+    assert not any("ran" in fault for fault in watch.faults)
 
 
 # --- The widget -----------------------------------------------------------------------------------
