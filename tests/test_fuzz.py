@@ -148,7 +148,7 @@ async def test_no_frame_makes_a_fault(caplog: pytest.LogCaptureFixture) -> None:
     while done < FRAMES and time.monotonic() < end:
         await line.takes(broken(rng))
         done += 1
-    assert done == FRAMES or done >= FEWEST
+    assert done >= FEWEST
     assert set(line.codes) == {"bad_frame", "too_long", wire.CLOSE_PROTOCOL}
     assert sum(visit.taken.values()) + line.codes["bad_frame"] + line.codes["too_long"] == done
     assert line.codes["bad_frame"] > done / 3

@@ -5,11 +5,13 @@ beside it. `tests/hostile.json` holds the texts, `strangers.py` puts them into e
 """
 
 from collections.abc import Iterator
+from io import BytesIO
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from PIL import Image, ImageChops
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, expect
 
-from tests.browser.hosts import Shop
+from tests.browser.hosts import Host, Shop
 from tests.browser.strangers import Watch, all_come, apart, says_all
 from tests.browser.words import Visitor
 from tests.conftest import MakeStack
@@ -46,6 +48,33 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.set_default_timeout(30_000)
     yield made
     made.close()
+
+
+# --- The watch sees what it is there for ----------------------------------------------------------
+
+BAD = """<p class=one>one</p><p class=heap>heap</p><script>hostile()</script>
+<img src=https://evil.example/p.gif><a href="javascript:hostile()">a</a>
+<style>.heap { margin: -45px 0; font-size: 60px }</style><p class=two>two</p>"""
+
+
+def test_a_page_that_runs_and_fetches_and_covers_is_seen(
+    context: BrowserContext, host: Host
+) -> None:
+    watch = Watch(context, host.url)
+    page = context.new_page()
+    page.goto(host.shows(BAD).url)
+    page.evaluate("alert(1)")
+    assert any("ran hostile" in fault for fault in watch.faults)
+    assert any("ran alert" in fault for fault in watch.faults)
+    assert any(f"https://{EVIL}/p.gif" in fault for fault in watch.faults)
+    assert len(page.evaluate(FOREIGN)) == 3
+    with pytest.raises(AssertionError, match="covers"):
+        covers_nothing(page.locator(".heap"), [page.locator(".one"), page.locator(".two")])
+    watch.faults.clear()
+    page.goto(host.shows(BAD, csp="default-src 'none'").url)
+    page.wait_for_function("document.images[0].complete")
+    assert any("policy: script-src" in fault for fault in watch.faults)
+    assert not any("ran" in fault for fault in watch.faults)
 
 
 # --- The widget -----------------------------------------------------------------------------------
@@ -112,12 +141,31 @@ def test_the_widget_shows_hostile_words_as_words(
     assert EVIL not in " ".join(one.requested)
 
 
+@pytest.mark.parametrize("path", ["/", "/chat/demo", "/demo"])
+def test_a_page_of_ours_lives_within_its_policy(
+    context: BrowserContext, made: Stack, path: str
+) -> None:
+    """With the chat open on it, a reply, an icon, a table, and its worker."""
+    watch = Watch(context, made.server.url)
+    one = Visitor(context.new_page()).visit(made.server.url + path)
+    if path != "/chat/demo":
+        one.open_chat()
+    one.ask("/say | a | b |\\n|---|---|\\n| 1 | <img src=x onerror=hostile()> |")
+    expect(one.last_reply.locator("table")).to_be_visible()
+    if path != "/demo":
+        registered = "navigator.serviceWorker.ready.then(({ active }) => active.scriptURL)"
+        assert one.page.evaluate(registered) == f"{made.server.url}/worker.js"
+    assert watch.faults == []
+    assert [text for text in one.console if "Refused" in text or "violates" in text] == []
+
+
 def lines_up(rows: Locator, side: str) -> bool:
     """Whether all begin (or end) at the same place, as they do where nothing turned them."""
     boxes = "(all, side) => all.map((it) => Math.round(it.getBoundingClientRect()[side]))"
     return len(set(rows.evaluate_all(boxes, side))) == 1
 
 
+INK = 16  # of 255; edges are drawn with differences of one or two
 COVERS = """(rows) => rows.flatMap((row, at) => {
     if (!/[\\u0300-\\u036f\\u0e31-\\u0e4e\\u20d0-\\u20ff]{5}/.test(row.textContent)) return [];
     return [at];
@@ -133,17 +181,35 @@ def piled(one: Visitor) -> None:
         covers_nothing(bubbles.nth(at), [bubbles.nth(at - 1), bubbles.nth(at + 1)])
 
 
+def inside(box: FloatRect) -> FloatRect:
+    """Without its edge, where both may have a part of one pixel."""
+    return {
+        "x": box["x"] + 2,
+        "y": box["y"] + 2,
+        "width": box["width"] - 4,
+        "height": box["height"] - 4,
+    }
+
+
 def covers_nothing(heap: Locator, neighbours: list[Locator]) -> None:
     page = heap.page
     page.mouse.move(1, 1)
     heap.evaluate("it => it.scrollIntoView({ block: 'center', behavior: 'instant' })")
-    boxes = [box for it in neighbours if (box := it.bounding_box())]
+    boxes = [inside(box) for it in neighbours if (box := it.bounding_box())]
     pictures = []
-    for shown in ("visible", "hidden"):
-        heap.evaluate("(it, shown) => (it.style.visibility = shown)", shown)
+    for ink in ("", "transparent"):
+        heap.evaluate("(it, ink) => (it.style.webkitTextFillColor = ink)", ink)
         pictures.append([page.screenshot(clip=box, animations="disabled") for box in boxes])
-    heap.evaluate("it => (it.style.visibility = '')")
-    assert pictures[0] == pictures[1], f"covers what stands beside it: {heap.text_content()}"
+    heap.evaluate("it => (it.style.webkitTextFillColor = '')")
+    reach = [differ(*pair) for pair in zip(*pictures, strict=True)]
+    assert max(reach) < INK, f"covers what stands beside it: {heap.text_content()}"
+
+
+def differ(one: bytes, other: bytes) -> int:
+    """By how much the two pictures differ where they differ most, of 255."""
+    first, second = (Image.open(BytesIO(it)).convert("RGB") for it in (one, other))
+    bands = ImageChops.difference(first, second).getextrema()
+    return max(high for _, high in bands)
 
 
 # --- The admin ------------------------------------------------------------------------------------
@@ -223,19 +289,23 @@ def test_the_admin_shows_hostile_words_as_words(context: BrowserContext, made: S
     desk = Desk(context.new_page(), server)
     talks, leads = "/admin/chat/conversation/", "/admin/chat/lead/"
     desk.opens(leads)
-    found = desk.links("#result_list th a, #result_list td a")
-    chosen = {one for at, one in enumerate(found) if at % 12 == 0 and leads in one}
-    assert len(chosen) >= 4
+    found = [it for it in desk.links("#result_list a") if leads in it and "change" in it]
+    assert len(found) >= 40
+    chosen = found[::12]
     row_covers_nothing(desk.page)
-    for one in sorted(chosen):
+    for one in chosen:
         desk.opens(one)
-    desk.opens(one.replace("change/", "delete/"))
+    desk.opens(chosen[0].replace("change/", "delete/"))
+    desk.opens(chosen[0].replace("change/", "history/"))
     desk.opens(f"{leads}?q=<script>hostile()</script>&period=7")
     desk.opens(f"{leads}?p=2")
     desk.opens(f"{talks}?q=shop.example&failed=no")
+    desk.opens(f"{talks}?q=%E0%B8%81%E0%B8%B9%E0%B8%B9%E0%B8%B9")
+    desk.opens(desk.links("#result_list th a")[-1])
+    bubble_covers_nothing(desk.page)
     desk.opens(talks)
     row_covers_nothing(desk.page)
-    found = [it for it in desk.links("#result_list a") if talks in it]
+    found = [it for it in desk.links("#result_list a") if talks in it and "change" in it]
     assert len(found) >= 40
     for one in found[:30:7]:
         desk.opens(one)
@@ -253,8 +323,16 @@ def test_the_admin_shows_hostile_words_as_words(context: BrowserContext, made: S
 def row_covers_nothing(page: Page) -> None:
     """A name that is a pile of marks stays within its row of the list."""
     rows = page.locator("#result_list tbody tr")
-    heaps = rows.evaluate_all(COVERS)
+    heaps = [at for at in rows.evaluate_all(COVERS) if 0 < at < rows.count() - 1]
+    assert heaps
+    for at in heaps[:3]:
+        covers_nothing(rows.nth(at), [rows.nth(at - 1), rows.nth(at + 1)])
+
+
+def bubble_covers_nothing(page: Page) -> None:
+    """Nor does one in a transcript reach out of its bubble."""
+    bubbles = page.locator(".desk-bubble")
+    heaps = [at for at in bubbles.evaluate_all(COVERS) if at]
     assert heaps
     for at in heaps[:2]:
-        beside = [rows.nth(it) for it in (at - 1, at + 1) if 0 <= it < rows.count()]
-        covers_nothing(rows.nth(at), beside)
+        covers_nothing(bubbles.nth(at), [bubbles.nth(at - 1)])
