@@ -188,7 +188,7 @@ async def test_the_next_reply_does_not_wait_for_it_and_the_one_after_it_knows(st
         async with await Client.open(made.server) as visitor:
             for n in range(30):
                 # Of the reply, and of the notes, should they be asked for after it.
-                upstream.queue[:] = ["[words 2 1]", "[silence 12] [words 8 1]"]
+                upstream.queue[:] = ["[words 2 1]", "[silence 6] [words 8 1]"]
                 await visitor.say(f"{n} " + "and something else to think about " * 15)
                 await visitor.reply()
                 await asyncio.sleep(0.3)
