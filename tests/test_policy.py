@@ -113,6 +113,17 @@ ANSWERS: Mapping[str, tuple[Answer, ...]] = {
     "robots.txt": (Answer("/robots.txt", NOTHING, HOUR),),
     "sitemap.xml": (Answer("/sitemap.xml", NOTHING, HOUR),),
     "site.webmanifest": (Answer("/site.webmanifest", NOTHING, HOUR),),
+    "api/chat": (
+        Answer(
+            "/api/chat", NOTHING, method="DELETE", sent={"Authorization": "{bearer}"}, **OPEN
+        ),
+        Answer("/api/chat", NOTHING, status=401, method="DELETE", **OPEN),
+        Answer("/api/chat", NOTHING, status=405, **OPEN),
+    ),
+    "api/chat/export": (
+        Answer("/api/chat/export", NOTHING, sent={"Authorization": "{bearer}"}, **OPEN),
+        Answer("/api/chat/export", NOTHING, status=401, **OPEN),
+    ),
     "api/chat/init": (
         Answer("/api/chat/init", NOTHING, method="POST", body='{"site": "acme"}', **OPEN),
         Answer("/api/chat/init", NOTHING, status=404, method="POST", body='{"site": ""}', **OPEN),

@@ -217,7 +217,8 @@ class SiteForm(forms.ModelForm):
             for name, key in named.items():
                 self.initial.setdefault(name, held.get(key))
         self.initial["accent"] = self.initial["accent"] or looks.ACCENT
-        self.fields["keep_days"].required = False
+        if "keep_days" in self.fields:
+            self.fields["keep_days"].required = False
         self.fields["language"].choices = languages(self.instance.language)  # type: ignore[attr-defined]
 
     def _held(self, column: str) -> dict[str, Any]:
