@@ -50,8 +50,8 @@ async def test_a_judge_finds_nothing_wrong(
     for visitor in visitors:
         visitor.open()
     for number in range(MESSAGES):
-        for visitor in visitors:
-            visitor.first.say(f"Question {number}, please?")
+        for who, visitor in enumerate(visitors):  # in words of their own: it knows a call by them
+            visitor.first.say(f"Question {number} of visitor {who}, please?")
         for visitor in visitors:
             for tab in visitor.tabs:
                 await tab.until(lambda tab=tab: settled(tab), 75, "an answer")
