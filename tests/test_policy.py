@@ -114,9 +114,7 @@ ANSWERS: Mapping[str, tuple[Answer, ...]] = {
     "sitemap.xml": (Answer("/sitemap.xml", NOTHING, HOUR),),
     "site.webmanifest": (Answer("/site.webmanifest", NOTHING, HOUR),),
     "api/chat": (
-        Answer(
-            "/api/chat", NOTHING, method="DELETE", sent={"Authorization": "{bearer}"}, **OPEN
-        ),
+        Answer("/api/chat", NOTHING, method="DELETE", sent={"Authorization": "{bearer}"}, **OPEN),
         Answer("/api/chat", NOTHING, status=401, method="DELETE", **OPEN),
         Answer("/api/chat", NOTHING, status=405, **OPEN),
     ),
