@@ -125,10 +125,7 @@ export class Panel {
   /** @param {() => void} close @param {object} language its attributes */
   #build(close, language) {
     const { avatar, name, role, hint, line, announcer } = this.#parts;
-    const act = () => {
-      this.restart();
-      this.focus();
-    };
+    const act = () => (this.restart(), this.focus());
     /** @type {import("./menu.js").Item[]} */
     const items = [{ shape: "fresh", name: this.#words.restart, act }];
     const onclick = async () => {
@@ -136,8 +133,8 @@ export class Panel {
       unfold(more, items.concat(await ownItems(this.#own)));
     };
     const label = { type: "button", "aria-label": this.#words.menu, "aria-expanded": "false" };
-    const more = h("button", label, icon("more"));
-    more.onclick = onclick;
+    /** @type {HTMLElement} */
+    const more = h("button", { ...label, onclick }, icon("more"));
     const closing = { class: "close", type: "button", onclick: close };
     const shut = h("button", { ...closing, "aria-label": this.#words.close }, icon("close"));
     const title = h("div", { class: "title" }, name, role);
