@@ -368,13 +368,6 @@ def summarised(*, conversation: uuid.UUID, summary: str, seq: int) -> None:
     )
 
 
-def noted(*, conversation: uuid.UUID, summary: str, seq: int) -> None:
-    """Keeps the model's summary, unless more was cut while it was written."""
-    Conversation.objects.filter(id=conversation, summary_seq=seq).update(
-        summary=summary, noted_seq=seq
-    )
-
-
 def visitors_words(conversation: uuid.UUID) -> list[str]:
     """All that the visitor has said in it, oldest first."""
     said = Message.objects.filter(conversation_id=conversation, role=Message.Role.VISITOR)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
+from django.db import transaction
 
 from chat import backends, context, conversations, metrics, paid, wire
 from chat.budgets import Payer
@@ -97,7 +98,25 @@ async def _write(conversation: uuid.UUID) -> None:
         notes = await _asked(llm, prompt, cut)
     row = cut.conversation
     if notes:
-        await query(conversations.noted, conversation=row.id, summary=notes, seq=row.summary_seq)
+        await query(_keep, row.id, notes, row.summary_seq)
+
+
+@transaction.atomic
+def _keep(id: uuid.UUID, notes: str, seq: int) -> None:
+    """Stores the notes of all up to `seq`; of what was cut meanwhile the rules add theirs."""
+    if not Conversation.objects.filter(id=id).exists():
+        return  # erased
+    row = conversations.lock(id)
+    if row.summary_seq < seq:
+        return  # cleared, since it has ended
+    newer = row.messages.filter(seq__gt=seq, seq__lte=row.summary_seq).order_by("seq")
+    lines = [
+        context.Line("staff" if m.role == "staff" else "visitor", m.text, m.seq)
+        for m in newer
+        if m.role in ("visitor", "staff")
+    ]
+    summary = context.summarise(notes, lines, LENGTH) if lines else notes
+    Conversation.objects.filter(id=id).update(summary=summary, noted_seq=seq)
 
 
 def _load(conversation: uuid.UUID) -> _Cut | None:
