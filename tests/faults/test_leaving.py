@@ -109,6 +109,7 @@ async def asks_in_the_last_moment(world: World) -> None:
     await visitor.close()
 
 
+@pytest.mark.matrix  # in small, and at a tenth, `make test` has it in test_processes.py
 async def test_what_a_killed_process_wrote_goes_on_in_time(world: World) -> None:
     visitors = await writing(world)
     world.here.kill()
