@@ -21,7 +21,7 @@ export const words = {
   good: "Bonne réponse",
   bad: "Mauvaise réponse",
   again: "Répondre à nouveau",
-  why: "Qu’est-ce qui n’allait pas ? (facultatif)",
+  why: "Le problème ? (facultatif)",
   cancel: "Annuler",
   thanks: "Merci",
   you: "Vous",

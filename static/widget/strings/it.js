@@ -21,7 +21,7 @@ export const words = {
   good: "Buona risposta",
   bad: "Risposta sbagliata",
   again: "Rispondi di nuovo",
-  why: "Che cosa non andava? (facoltativo)",
+  why: "Cosa non va? (facoltativo)",
   cancel: "Annulla",
   thanks: "Grazie",
   you: "Lei",

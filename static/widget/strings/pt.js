@@ -21,7 +21,7 @@ export const words = {
   good: "Boa resposta",
   bad: "Má resposta",
   again: "Responder de novo",
-  why: "O que estava errado? (opcional)",
+  why: "O que falhou? (opcional)",
   cancel: "Cancelar",
   thanks: "Obrigado",
   you: "Você",

@@ -21,7 +21,7 @@ export const words = {
   good: "İyi yanıt",
   bad: "Kötü yanıt",
   again: "Yeniden yanıtla",
-  why: "Yanlış olan neydi? (isteğe bağlı)",
+  why: "Sorun neydi? (isteğe bağlı)",
   cancel: "Vazgeç",
   thanks: "Teşekkürler",
   you: "Siz",
