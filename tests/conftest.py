@@ -48,7 +48,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # Its servers have databases of their own: another DATABASE_URL proves nothing new.
-        if "databases" in getattr(item, "fixturenames", ()):
+        if {"databases", "own_postgres"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
 
 
