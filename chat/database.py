@@ -15,6 +15,7 @@ from django.db import (
     connection,
     connections,
 )
+from django.utils.translation import activate, get_language
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,17 +56,21 @@ async def _on(
 ) -> T:
     """What `database_sync_to_async` does, without asgiref's way from task to thread and back.
 
-    That took as long as the query itself; it is for code that must run in one certain thread.
+    That took as long as the query itself; it is for code that must run in one certain thread. Of
+    what a task holds only its language comes along: asgiref's own hides itself in other threads.
     """
+    language = get_language()
 
     def run() -> T:
+        if language is not None:
+            activate(language)
         close_old_connections()
         try:
             return function(*args, **kwargs)
         finally:
             close_old_connections()
 
-    # With the task's context: `gettext` speaks the visitor's language in the thread too.
+    # In a context of its own, so that no language stays behind in the thread.
     return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, run)
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 from django.core.signals import request_finished
 from django.db import OperationalError, connection
+from django.utils.translation import activate, get_language, gettext
 
 from chat.database import query, searching
 from chat.models import Site
@@ -38,6 +39,18 @@ async def test_a_lost_connection_is_tried_once_more():
     with pytest.raises(OperationalError):
         await query(fails)
     assert len(calls) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_thread_speaks_the_language_of_who_asks():
+    async def speaks(language: str) -> tuple[str, str]:
+        activate(language)
+        return await query(gettext, "There is no such message here."), await query(get_language)
+
+    spoken = [await asyncio.create_task(speaks(language)) for language in ("de", "fr", "en")]
+    assert [language for _, language in spoken] == ["de", "fr", "en"]
+    assert len({words for words, _ in spoken}) == 3
+    assert await query(get_language) == get_language()  # nothing stayed behind in the threads
 
 
 @pytest.mark.django_db(transaction=True)
