@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 FRAME = 0.016  # seconds: deltas are joined by display frame,
 WIDE_FRAME = 0.050  # ... or by this while the loop lags, and towards other processes
 LAG = 0.020
+MOST_LAG = 1.0  # seconds that one look at the lag counts at most
 TYPING_AGAIN = 20.0
 EVERYBODY = "processes"
 MAX_WANTED = 1000
@@ -424,7 +425,9 @@ class Live:
         while True:
             before = time.monotonic()
             await asyncio.sleep(0.25)
-            self.lag = 0.5 * self.lag + 0.5 * max(0.0, time.monotonic() - before - 0.25)
+            late = time.monotonic() - before - 0.25
+            # A process that stood still for long is not behind for as long.
+            self.lag = 0.5 * self.lag + 0.5 * min(max(0.0, late), MOST_LAG)
 
 
 def _talk(conversation: uuid.UUID) -> str:

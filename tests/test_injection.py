@@ -61,6 +61,11 @@ def rows(stack: Stack) -> dict[str, list[dict[str, Any]]]:
         connection.close()
 
 
+def leads(stack: Stack) -> list[dict[str, Any]]:
+    """But for when staff were told of them, which the sweep does in its own time."""
+    return [{**row, "mailed": None} for row in rows(stack)["chat_lead"]]
+
+
 def mark_of(upstream: Upstream) -> str:
     found = MARK.search(upstream.requests[-1].body["messages"][0]["content"])
     assert found, "the instructions hold no canary"
@@ -191,13 +196,13 @@ OWN_TABLES = {
 
 
 async def test_broken_and_split_calls_change_nothing(obeying: Stack, model: Upstream) -> None:
-    before = rows(obeying)["chat_lead"]
+    before = leads(obeying)
     for text in TEXTS[:12]:
         model.queue = [f'[tool-pieces save_lead {{"email": "{EVIL}"}}]', "[tool-bad save_lead]", ""]
         async with await Client.open(obeying.server) as visitor:
             await visitor.say(text)
             assert (await visitor.reply())["state"] == "complete"
-    assert rows(obeying)["chat_lead"] == before
+    assert leads(obeying) == before
 
 
 @pytest.mark.parametrize(
