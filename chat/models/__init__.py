@@ -1,0 +1,32 @@
+"""Sites, visitors, conversations, messages, personas and leads.
+
+The rules of the protocol that a database can hold stand here as constraints; the rules of change
+stand in `conversations.py` and `personas.py`, the only modules that write these rows.
+"""
+
+from chat.models.conversations import Conversation, Message, MessageQuerySet
+from chat.models.leads import Lead
+from chat.models.personas import Persona, PersonaVersion
+from chat.models.sites import Site, new_identity_key
+from chat.models.visitors import Visitor
+from chat.money import Brake, ModelPrice, Spend
+from chat.privacy import Consent, ConsentText, Erasure, Privacy
+
+__all__ = [
+    "Brake",
+    "Consent",
+    "ConsentText",
+    "Conversation",
+    "Erasure",
+    "Lead",
+    "Message",
+    "MessageQuerySet",
+    "ModelPrice",
+    "Persona",
+    "PersonaVersion",
+    "Privacy",
+    "Site",
+    "Spend",
+    "Visitor",
+    "new_identity_key",
+]
