@@ -156,7 +156,7 @@ class ChatConsumer(AsyncConsumer):
     def _silent(self) -> None:
         patience = settings.CHAT_SILENCE_TIMEOUT if self.visit is not None else 0.0
         left = patience - (time.monotonic() - self.last_frame)
-        if left > 0:
+        if left > 0.001:  # a loop calls a moment early: then it is time, not time once more
             self._watch(left)
         else:
             live.spawn(self.socket.close(wire.CLOSE_SLOW, "silent"))

@@ -33,15 +33,28 @@ _incarnation: contextvars.ContextVar["Incarnation | None"] = contextvars.Context
 _at_once = ("SAVEPOINT", "ROLLBACK", "RELEASE")  # what an outage does not keep us from
 
 
+MOST_STEPS = 200_000  # of the loop between two acts of a test; a hundredth of it is more than usual
+
+
 class _Jumps(selectors.SelectSelector):
     """Nobody is waited for: time goes on to when the next call is due."""
 
     now = 0.0
+    steps = 0
 
     def select(self, timeout: float | None = None) -> Any:
         assert timeout is not None, "nothing will ever happen any more"
         self.now += max(0.0, timeout)
+        self.steps += 1
+        if self.steps == MOST_STEPS:  # once, so that what is left can still be cleared away
+            raise AssertionError(f"it goes round in circles: {_doing()}")
         return super().select(0)
+
+
+def _doing() -> list[str]:
+    """Where every task stands."""
+    tasks = asyncio.all_tasks(asyncio.get_running_loop())
+    return [f"{task.get_coro()} at {task.get_stack(limit=1)}" for task in tasks]
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -53,6 +66,10 @@ class Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumps.now
+
+    def run_until_complete(self, future: Any) -> Any:
+        self._jumps.steps = 0
+        return super().run_until_complete(future)
 
 
 @dataclass(eq=False)
@@ -125,10 +142,13 @@ class Simulation:
         life.dead = True
         for line in list(self.lines):
             line.gone(1006)
-        while life.tasks:
+        for _ in range(1000):
+            if not life.tasks:
+                break
             for task in list(life.tasks):
                 task.cancel()
             self.run()
+        assert not life.tasks, f"these cannot be ended: {life.tasks}"
         turns.running.clear()
 
     def terminate(self) -> None:
