@@ -25,7 +25,7 @@ from django.utils.crypto import salted_hmac
 from chat.llm.prices import Price
 from chat.models import Conversation
 from chat.money import Brake, ModelPrice, Spend, billionths
-from chat.prepared import Prepared, Slot
+from salesagent.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from chat import consents
 from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Lead, Message, Site, Visitor
-from chat.prepared import Prepared, Slot
 from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
+from salesagent.prepared import Prepared, Slot, update
 
 HISTORY_PAGE = 50
 _ENVELOPE = 1024  # bytes of a `status` beside its messages
@@ -133,7 +133,7 @@ _SENT = Prepared(
 def keep(conversation: Conversation, *fields: str) -> None:
     """Saves what `add` and `change` counted, and `fields`."""
     conversation.updated = timezone.now()
-    conversation.save(update_fields=["rev", "last_seq", "updated", *fields])
+    update(conversation, "rev", "last_seq", "updated", *fields)
 
 
 # --- What a visitor says ------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from chat.watching import watch
 logger = logging.getLogger(__name__)
 
 TELLING = 2.0  # seconds that sockets are told of a stop, at most, before it goes on
+CHORES = 3  # sweeps to one look for mails that are due and entries to embed: nobody waits for them
 _loop: asyncio.AbstractEventLoop | None = None
 _told_health = ""
 
@@ -41,8 +42,8 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_SAVE_INTERVAL, turns.save))
     live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
-    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _mail))
-    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, _embed))
+    live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _mail))
+    live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _embed))
     live.spawn(_every(settings.CHAT_BUDGET_LOOK, look_at_money))
     live.spawn(_every(settings.CHAT_WATCH_INTERVAL, watch.look))
     _drain_on_sigterm(loop)

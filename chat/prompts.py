@@ -14,7 +14,7 @@ from django.db.models import IntegerField
 from chat import context, personas
 from chat.llm import Found, Prompt, Search
 from chat.models import Conversation, Lead, Message, PersonaVersion
-from chat.prepared import Prepared, Slot
+from salesagent.prepared import Prepared, Slot
 
 LINES = 80  # of the latest, at most; the budget cuts them further
 QUESTIONS = 3  # unanswered messages that are looked up together

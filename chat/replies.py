@@ -21,7 +21,7 @@ from django.utils.translation import override
 from chat.conversations import Refused, close, keep, lock, message_of
 from chat.languages import spoken
 from chat.models import Conversation, Message
-from chat.prepared import Prepared, Slot
+from salesagent.prepared import Prepared, Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, Max, Q
+from django.db.models import CharField, Count, IntegerField, Max, Q
 from numpy.typing import NDArray
 
 from knowledge.embeddings import (
@@ -26,6 +26,7 @@ from knowledge.embeddings import (
 )
 from knowledge.models import Entry
 from knowledge.words import Lexicon, Match, Wording
+from salesagent.prepared import Prepared, Slot
 
 Numbers = NDArray[np.float64]
 
@@ -113,6 +114,21 @@ class _Ranks:
     related: NDArray[np.bool_]
 
 
+_STATE = Prepared(
+    lambda: (
+        Entry.objects.enabled()
+        .filter(collection_id=Slot("collection", IntegerField()))
+        .order_by()
+        .values("collection_id")
+        .annotate(
+            entries=Count("id"),
+            newest=Max("updated"),
+            embedded=Count(
+                "id", filter=Q(vector_model=Slot("model", CharField()), vector__isnull=False)
+            ),
+        )
+    )
+)
 _indexes: dict[int, _Index] = {}
 _reading = threading.Lock()
 
@@ -158,16 +174,7 @@ def _index(collection_id: int, model: str) -> _Index:
 
 def _state(collection_id: int, model: str) -> tuple[object, ...]:
     """What differs after any change of the collection."""
-    seen = (
-        Entry.objects.enabled()
-        .filter(collection_id=collection_id)
-        .aggregate(
-            entries=Count("id"),
-            newest=Max("updated"),
-            embedded=Count("id", filter=Q(vector_model=model, vector__isnull=False)),
-        )
-    )
-    return model, seen["entries"], seen["newest"], seen["embedded"]
+    return model, *_STATE.raw(collection=collection_id, model=model)
 
 
 def _current(index: _Index, state: tuple[object, ...]) -> bool:

@@ -22,7 +22,7 @@ BETWEEN: dict[str, set[str]] = {
 }
 
 # What knows nothing of any app, and so may be used by all.
-FOR_ALL = (["salesagent", "static"],)
+FOR_ALL = (["salesagent", "static"], ["salesagent", "prepared"])
 
 # What each module of chat may import of chat. A module that is not named here is pure.
 STORED = {
@@ -67,15 +67,15 @@ CHAT: dict[str, set[str]] = {
     "writing": WRITING | {"backends"},
     "backends": {"llm", "breaker"},
     "breaker": {"llm"},
-    "replies": {"models", "conversations", "languages", "prepared"},
-    "prompts": {"models", "personas", "context", "llm", "prepared"},
+    "replies": {"models", "conversations", "languages"},
+    "prompts": {"models", "personas", "context", "llm"},
     "knowing": {"models", "database", "budgets", "paid", "llm", "context"},
     "identity": {"wire"},
     "tokens": {"identity"},
     "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "origins", "personas"},
     # wire: how much fits into one frame
-    "conversations": {"models", "consents", "erasing", "identity", "wire", "prepared"},
+    "conversations": {"models", "consents", "erasing", "identity", "wire"},
     "personas": {"models"},
     "limits": {"models"},
     "models": {"money", "privacy"},
@@ -83,7 +83,7 @@ CHAT: dict[str, set[str]] = {
     "erasing": {"models", "privacy", "budgets"},
     "exports": {"models", "privacy"},
     "pruning": {"models", "erasing", "tokens"},
-    "budgets": {"models", "money", "llm", "prepared"},  # llm: what a model costs
+    "budgets": {"models", "money", "llm"},  # llm: what a model costs
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
     "rights": {"models"},

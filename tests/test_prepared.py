@@ -3,10 +3,11 @@
 import uuid
 
 import pytest
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import IntegerField
 
 from chat.models import Conversation, Message
-from chat.prepared import Prepared, Slot
+from salesagent.prepared import Prepared, Slot, insert, update
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +69,46 @@ def test_nothing_is_none():
 def test_a_missing_value_is_a_fault():
     with pytest.raises(KeyError):
         Prepared(lambda: Message.objects.filter(id=Slot("id"))).first(ids=uuid.uuid4())
+
+
+def _values(message: Message) -> dict[str, object]:
+    return {name: value for name, value in vars(message).items() if not name.startswith("_")}
+
+
+def test_a_row_is_stored_as_by_save(said, django_assert_num_queries):
+    columns = {"conversation": said, "role": "agent", "text": "Ünï 😀 %s", "state": "complete"}
+    columns |= {"sources": [{"title": "A % sign"}], "earlier": [], "tools": [{"done": True}]}
+    plain = Message.objects.create(seq=90, rev=90, **columns)
+    ours = Message(seq=91, rev=91, **columns)
+    with django_assert_num_queries(1):
+        insert(ours)
+    assert not ours._state.adding
+    stored = Message.objects.get(id=ours.id)
+    assert _values(stored) == _values(Message.objects.get(id=plain.id)) | {
+        "id": ours.id, "seq": 91, "rev": 91, "created": ours.created
+    }  # fmt: skip
+
+
+def test_what_a_constraint_forbids_is_not_stored(said):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(Message(conversation=said, seq=1, rev=99, role="agent"))
+    assert said.messages.filter(rev=99).count() == 0
+
+
+def test_fields_are_stored_as_by_save(said, django_assert_num_queries):
+    message = said.messages.get(seq=2)
+    before = _values(message)
+    message.text, message.sources, message.feedback = "Other", [], -1
+    message.error_code = "failed"  # and not stored
+    with django_assert_num_queries(1):
+        update(message, "text", "sources", "feedback")
+    assert _values(said.messages.get(seq=2)) == before | {
+        "text": "Other", "sources": [], "feedback": -1
+    }  # fmt: skip
+
+
+def test_a_row_that_is_gone_is_a_fault(said):
+    message = said.messages.get(seq=2)
+    Message.objects.filter(id=message.id).delete()
+    with pytest.raises(DatabaseError):
+        update(message, "text")

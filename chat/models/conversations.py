@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.models.personas import PersonaVersion
 from chat.models.sites import Site
 from chat.models.visitors import Visitor
+from salesagent.prepared import insert, update
 
 
 class Conversation(models.Model):
@@ -78,7 +79,9 @@ class Conversation(models.Model):
         """A new message at the end. The caller holds the row's lock and saves `self` after."""
         self.last_seq += 1
         self.rev += 1
-        return Message.objects.create(conversation=self, seq=self.last_seq, rev=self.rev, **fields)
+        message = Message(conversation=self, seq=self.last_seq, rev=self.rev, **fields)
+        insert(message)
+        return message
 
     def change(self, message: "Message", **fields: Any) -> "Message":
         """A stored message changed: the next `rev`. The caller holds the lock and saves `self`."""
@@ -86,7 +89,7 @@ class Conversation(models.Model):
         for name, value in fields.items():
             setattr(message, name, value)
         message.rev = self.rev
-        message.save(update_fields=["rev", *fields])
+        update(message, "rev", *fields)
         return message
 
     def as_field(self) -> dict[str, Any]:

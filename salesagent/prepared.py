@@ -1,0 +1,167 @@
+"""Statements that the ORM makes once and that are given only their values after that.
+
+For what stands on the way of every reply: to build and compile such a query takes the process
+longer than the database takes to answer it. What comes back are the same instances of the models
+that the queryset itself would give; what is written is what `save` would write, without its
+signals.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from django.db import DatabaseError, connection
+from django.db.models import Expression, Field, Model, QuerySet, UUIDField
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
+
+M = TypeVar("M", bound=Model)
+
+
+class Slot(Expression):
+    """Stands in a queryset for a value that is given later, by `name`."""
+
+    def __init__(self, name: str, output_field: "Field[Any, Any] | None" = None) -> None:
+        super().__init__(output_field=output_field or UUIDField())
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        return "%s", [self]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled(Generic[M]):
+    """What the compiler of one database has made of a queryset."""
+
+    model: type[M]
+    sql: str
+    values: Sequence[Any]  # slots among them
+    names: Sequence[str]  # of the model's columns, which come first
+    converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
+    populators: Sequence[Any]  # of related models
+
+
+class Prepared(Generic[M]):
+    """A queryset with slots. `build` is called at the first use, when all models are loaded.
+
+    >>> by_id = Prepared(lambda: Message.objects.filter(id=Slot("id")))
+    >>> by_id.first(id=message)
+    """
+
+    def __init__(self, build: Callable[[], QuerySet[M, Any]]) -> None:
+        self._build = build
+        self._compiled: dict[str, _Compiled[M]] = {}  # by vendor of the database
+
+    def all(self, **values: Any) -> list[M]:
+        """The rows, in the queryset's order."""
+        compiled = self._compiled.get(connection.vendor) or self._compile()
+        return [self._instance(compiled, row) for row in self._rows(compiled, values)]
+
+    def first(self, **values: Any) -> M | None:
+        """The first row; the queryset should ask for no more."""
+        found = self.all(**values)
+        return found[0] if found else None
+
+    def raw(self, **values: Any) -> list[tuple[Any, ...]]:
+        """What the database gives for a queryset of `values`, not converted: to be compared."""
+        compiled = self._compiled.get(connection.vendor) or self._compile()
+        return self._rows(compiled, values)
+
+    @staticmethod
+    def _rows(compiled: _Compiled[M], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        given = [
+            value.output_field.get_db_prep_value(values[value.name], connection)
+            if isinstance(value, Slot)
+            else value
+            for value in compiled.values
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(compiled.sql, given)
+            return cursor.fetchall()
+
+    def _compile(self) -> _Compiled[M]:
+        queryset = self._build()
+        compiler = queryset.query.get_compiler(connection=connection)
+        sql, values = compiler.as_sql()
+        found: Mapping[str, Any] = compiler.klass_info or {}
+        select = found.get("select_fields")  # none in a queryset of `values`
+        own = range(select[0], select[-1] + 1) if select else ()
+        converters = compiler.get_converters([column for column, *_ in compiler.select])
+        compiled = _Compiled(
+            model=queryset.model,
+            sql=sql,
+            values=values,
+            names=[compiler.select[at][0].target.attname for at in own],
+            converters=[(at, *found) for at, found in converters.items()],
+            populators=get_related_populators(found, compiler.select, connection.alias)
+            if select
+            else (),
+        )
+        self._compiled[connection.vendor] = compiled
+        return compiled
+
+    @staticmethod
+    def _instance(compiled: _Compiled[M], row: Sequence[Any]) -> M:
+        values = list(row)
+        for at, functions, expression in compiled.converters:
+            for function in functions:
+                values[at] = function(values[at], expression, connection)
+        names = compiled.names
+        made = compiled.model.from_db(connection.alias, names, values[: len(names)])
+        for populator in compiled.populators:
+            populator.populate(values, made)
+        return made
+
+
+# --- Writing ------------------------------------------------------------------------------------
+
+
+def insert(row: Model) -> None:
+    """Stores a new row whose primary key is set, as `row.save(force_insert=True)` does."""
+    fields = row._meta.concrete_fields
+    values = [f.get_db_prep_save(f.pre_save(row, True), connection) for f in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(_inserts(type(row), connection.vendor), values)
+    row._state.adding, row._state.db = False, connection.alias
+
+
+def update(row: Model, *names: str) -> None:
+    """Stores these fields of a row, as `row.save(update_fields=names)` does.
+
+    Raises `DatabaseError` where the row is gone.
+    """
+    pk, fields = _chosen(type(row), names)
+    values = [f.get_db_prep_save(f.pre_save(row, False), connection) for f in fields]
+    with connection.cursor() as cursor:
+        statement = _updates(type(row), names, connection.vendor)
+        cursor.execute(statement, [*values, pk.get_db_prep_save(row.pk, connection)])
+        if cursor.rowcount != 1:
+            raise DatabaseError("the row is gone")
+
+
+@cache
+def _chosen(
+    model: type[Model], names: Sequence[str]
+) -> "tuple[Field[Any, Any], Sequence[Field[Any, Any]]]":
+    found = [model._meta.get_field(name) for name in names]
+    return model._meta.pk, [field for field in found if isinstance(field, Field)]
+
+
+@cache
+def _inserts(model: type[Model], vendor: str) -> str:
+    columns = [_quoted(field.column) for field in model._meta.concrete_fields]
+    places = ", ".join(["%s"] * len(columns))
+    table = _quoted(model._meta.db_table)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+
+
+@cache
+def _updates(model: type[Model], names: Sequence[str], vendor: str) -> str:
+    pk, fields = _chosen(model, names)
+    pairs = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
+    table = _quoted(model._meta.db_table)
+    return f"UPDATE {table} SET {pairs} WHERE {_quoted(pk.column)} = %s"  # noqa: S608
+
+
+def _quoted(name: str) -> str:
+    return connection.ops.quote_name(name)
