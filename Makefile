@@ -18,11 +18,15 @@ define find_python
 	exit 1
 endef
 
-.PHONY: help install install-dev run tools node test faults soak lint format lock messages pictures bench clean
+# Most of a test is waiting; all of a file run in one process, which share its servers.
+SPREAD := -n 2 --dist loadfile
+
+.PHONY: help install install-dev run tools node test test-postgres faults soak lint format lock messages pictures bench clean
 
 help:
 	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
 	@echo "make test    runs all tests, and says what it lacks"
+	@echo "make test-postgres  the tests of its own process once more, on PostgreSQL"
 	@echo "make faults  breaks servers, Redis, PostgreSQL and the model's server, at every moment of a talk"
 	@echo "make soak    50 chats for MINUTES=20, and EXAMPLES=10000 of the protocol's state machine"
 	@echo "make lint    formatting, types (Python's and JavaScript's), migrations, translations"
@@ -57,8 +61,13 @@ $(NODE_MODULES): tests/widget/package-lock.json | node
 test: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py chromium postgresql redis-server nodejs
 	node --test --test-reporter=spec tests/widget/*.test.js
-	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix" $(ARGS)
-	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix" $(SPREAD) $(ARGS)
+	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(SPREAD) $(ARGS)
+
+test-postgres: install-dev
+	@$(BIN)/python scripts/tools.py postgresql
+	$(BIN)/python scripts/on_postgres.py $(BIN)/python -m pytest tests --ignore tests/browser \
+		-m "not process and not matrix" $(SPREAD) $(ARGS)
 
 faults: install-dev
 	@$(BIN)/python scripts/tools.py postgresql redis-server

@@ -207,7 +207,7 @@ def test_feedback_on_ones_own_words_or_an_open_reply_is_not_allowed(visitor):
         assert refused.value.code == "not_allowed"
 
 
-@pytest.mark.parametrize("named", ["not-an-id", str(uuid.uuid4()), "theirs"])
+@pytest.mark.parametrize("named", ["not-an-id", "6f0e1a1c-0000-4000-8000-000000000000", "theirs"])
 def test_a_message_that_is_not_here_is_not_found(visitor, named):
     visitor.says("One")
     stranger = Talker(visitor.site)

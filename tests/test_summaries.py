@@ -188,7 +188,7 @@ async def test_the_next_reply_does_not_wait_for_it_and_the_one_after_it_knows(st
         async with await Client.open(made.server) as visitor:
             for n in range(30):
                 # Of the reply, and of the notes, should they be asked for after it.
-                upstream.queue[:] = ["[words 2 1]", "[silence 6] [words 8 1]"]
+                upstream.queue[:] = ["[words 2 1]", "[held] [words 8 1]"]
                 await visitor.say(f"{n} " + "and something else to think about " * 15)
                 await visitor.reply()
                 await asyncio.sleep(0.3)
@@ -198,10 +198,12 @@ async def test_the_next_reply_does_not_wait_for_it_and_the_one_after_it_knows(st
             await visitor.say("[words 2 1] and the next question")
             await visitor.reply()
             assert not notes_asked()[0].answered
+            notes_asked()[0].let_go.set()
             row = f"Conversation.objects.get(id='{visitor.init['conversation']['id']}')"
             await asyncio.wait_for(notes_asked()[0].over.wait(), 30)
             for _ in range(10):
                 found = await asyncio.to_thread(one, made, row)
+                await visitor.send({"type": "status", "rev": visitor.rev})  # it is still there
                 if found["summary"].startswith("w1"):
                     break
             await visitor.say("and one more")

@@ -14,6 +14,7 @@ GET /control gives {"requests": [{"body", "answered", "closed_by_client", "words
     [leak HOW]          all system messages of the prompt: plain, upper, spaced, letters, wide
     [empty]             not a word, and a proper end
     [first S]           S seconds before the response begins    [silence S]  before the first word
+    [held]              nothing before the test says so: request.let_go.set()
     [stall N]           after N words nothing more, for ever
     [truncate N]        ends after N words without a finish_reason
     [reset N]           resets the connection after N words; 0: instead of a response
@@ -55,6 +56,7 @@ class Request:
     answered: bool = False  # to the very end
     closed_by_client: bool = False  # before that
     words: int = 0  # sent so far
+    let_go: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     over: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -214,6 +216,8 @@ class _Answer:
         )
         await self._writer.drain()
         await asyncio.sleep(float(self._markers.get("silence") or 0))
+        if "held" in self._markers:
+            await self._request.let_go.wait()
         await self._send(_chunk({"role": "assistant", "content": ""}))
         calls = list(self._tool_deltas())
         if ("say" in self._markers or not calls) and not await self._speak():
