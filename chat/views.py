@@ -315,8 +315,16 @@ def number_of(request: HttpRequest, name: str) -> int | None:
 async def speech(request: HttpRequest, message: str) -> HttpResponse:
     """What of a stored reply can be spoken, segment by segment."""
     found = await _spoken(request, message)
-    parts = [{"n": n, "text": text} for n, text in enumerate(segments(found.text))]
-    return json_answer({"segments": parts})
+    parts = [
+        {
+            "n": each.n,
+            "text": each.text,
+            "off": wire.units(found.text[: each.start]),
+            "size": wire.units(found.text[each.start : each.end]),
+        }
+        for each in segments(found.text)
+    ]
+    return json_answer({"segments": parts, "attempt": found.attempt})
 
 
 @route("GET")

@@ -162,7 +162,7 @@ class Visit:
         await live.tell(talk, [message.as_frame() for message in changed])
 
     async def _sound(self, frame: wire.Sound) -> None:
-        self._socket.sound = frame.on
+        live.sound(self._socket, frame.on)
 
     async def _restart(self, frame: wire.Restart) -> None:
         identity = self._identity

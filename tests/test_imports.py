@@ -92,8 +92,9 @@ CHAT: dict[str, set[str]] = {
     "tools": {"llm"},
     "demo": {"models", "personas"},
     "staff": {"models", "rights"},
-    "live": {"wire", "sockets", "metrics"},
-    "sockets": {"wire", "metrics"},
+    "live": {"wire", "sockets", "spoken", "metrics"},
+    "sockets": {"wire", "spoken", "metrics"},
+    "spoken": {"wire"},
 }
 PURE = ("context", "tools", "llm", "wire", "leaks", "metrics")
 
