@@ -471,20 +471,16 @@ async def test_a_reply_is_spoken_as_it_is_written_and_can_be_listed(pair):
             await elsewhere.reply()
             await silent.reply()
             spoken = [f for f in visitor.frames if f["type"] == "speech"]
-            assert [(f["n"], f["text"], f.get("last")) for f in spoken] == [
-                (0, "One sentence here.", None),
-                (1, "And another one!", True),
-            ]
+            assert [f["text"] for f in spoken] == ["One sentence here.", "And another one!"]
+            assert [(f["n"], f.get("last")) for f in spoken] == [(0, None), (1, True)]
             assert {(f["message"], f["attempt"]) for f in spoken} == {(reply["id"], 1)}
             assert [f for f in elsewhere.frames if f["type"] == "speech"] == spoken
             assert not any(f["type"] == "speech" for f in silent.frames)
         status, body, _ = await get(pair.here, f"/api/voice/{reply['id']}", visitor.token)
         said = [{k: f[k] for k in ("n", "text", "off", "size")} for f in spoken]
         assert (status, body) == (200, {"segments": said, "attempt": 1})
-        assert [reply["text"][f["off"] :][: f["size"]].strip() for f in spoken] == [
-            f["text"] for f in spoken
-        ]
-        assert (await get(pair.here, f"/api/voice/{reply['id']}/0", visitor.token))[0] == 404
+        for f in spoken:
+            assert reply["text"][f["off"] :][: f["size"]].strip() == f["text"]
         await visitor.send({"type": "sound", "on": False})
         await visitor.say("/say Nobody hears this.")
         await visitor.reply()

@@ -42,7 +42,8 @@ STORED = {
     "erasing",
 }
 SHOWN = {"wire", "live", "sockets", "metrics"}
-DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid", "watching"}
+DOOR = STORED | SHOWN
+DOOR |= {"turns", "notices", "process", "backends", "gate", "paid", "watching", "speaking"}
 WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
 )
@@ -59,8 +60,9 @@ CHAT: dict[str, set[str]] = {
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
-    "process": WRITING | {"turns", "notices", "backends", "watching", "lines"},
-    "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},
+    "process": WRITING | {"turns", "notices", "backends", "watching", "lines", "speaking"},
+    "watching": {"turns", "backends", "gate", "live", "limits", "metrics", "speaking"},
+    "speaking": STORED | SHOWN | {"breaker", "paid", "replies"},
     "turns": WRITING | {"writing", "backends", "gate", "summaries"},
     "summaries": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},
