@@ -48,7 +48,7 @@ WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
 )
 CHAT: dict[str, set[str]] = {
-    "urls": {"views", "pages", "frames", "own"},
+    "urls": {"views", "pages", "frames", "own", "hearing"},
     "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
@@ -57,6 +57,7 @@ CHAT: dict[str, set[str]] = {
     "frames": DOOR | {"views", "reading", "visit", "lines"},
     "lines": {"live", "sockets"},
     "own": DOOR | {"views", "exports"},
+    "hearing": DOOR | {"views"},
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},

@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from django.test import AsyncClient
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from pytest_django import Settings
 
-from chat import metrics, speaking, watching, wire
+from chat import metrics, speaking, tokens, watching, wire
 from chat.database import query
 from chat.live import MAX_WANTED, Live, Mirror, live
 from chat.sockets import MAX_QUEUED, Socket
@@ -20,7 +21,7 @@ from tests.base import Talker, make_site
 from tests.client import Client, get
 from tests.conftest import MakeStack
 from tests.servers import Server, wait_for
-from tests.smallest import Smallest
+from tests.smallest import Smallest, wav
 from tests.test_frames import Line
 from tests.upstream import Upstream
 from voice.synthesis import syntheses
@@ -276,8 +277,16 @@ async def test_what_is_spoken_and_what_fails_is_counted(settings: Settings) -> N
         "chat_voice_failures_total": {"kind": "down"},
     }
     before = {name: told(name, **labels) for name, labels in names.items()}
+    settings.VOICE_LISTENING = "smallest"
+    heard = told("chat_voice_heard_seconds_total")
     with Smallest() as service:
         settings.SMALLEST_BASE_URL = service.url
+        bearer = {"Authorization": f"Bearer {tokens.issue(tokens.fresh(said.site.key))}"}
+        answer = await AsyncClient().post(
+            "/api/voice/transcribe", wav(1), content_type="audio/wav", headers=bearer
+        )
+        assert answer.status_code == 200
+        assert told("chat_voice_heard_seconds_total") == heard + 2  # as the service tells
         service.faults = ["status 500", "status 500"]
         with pytest.raises(speaking.Silent):
             await speaking.sound(reply.conversation_id, str(reply.id), 0, None)
