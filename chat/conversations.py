@@ -277,13 +277,17 @@ def _begin(
     return conversation
 
 
-def message_of(conversation: uuid.UUID, message: str) -> Message:
-    """A message of this conversation; raises `Refused` alike for not there and not yours."""
+def message_of(conversation: uuid.UUID, message: str, *related: str) -> Message:
+    """A message of this conversation, with `related` rows read along.
+
+    Raises `Refused` alike for not there and not yours.
+    """
     try:
         id = uuid.UUID(message)
     except ValueError:
         id = None
-    found = Message.objects.filter(conversation_id=conversation, id=id).first() if id else None
+    rows = Message.objects.select_related(*related) if related else Message.objects.all()
+    found = rows.filter(conversation_id=conversation, id=id).first() if id else None
     if found is None:
         raise Refused("not_found", _("There is no such message here."))
     return found

@@ -20,6 +20,7 @@ from django.utils.crypto import salted_hmac
 from chat import budgets
 from chat.models import Conversation, Lead, Message, Visitor
 from chat.privacy import Erasure
+from voice import clips
 
 _SALT = "chat.erasure"
 _TRIES = 3  # a message that is stored at the same moment makes one fail
@@ -62,13 +63,14 @@ def _erase(visitor: uuid.UUID) -> Erased | None:
     # Locked, and in one order, as whoever changes a conversation locks it first.
     ids = list(talks.order_by("id").select_for_update(of=("self",)).values_list("id", flat=True))
     leads = list(Lead.objects.filter(conversation__in=ids).values_list("id", flat=True))
-    messages = Message.objects.filter(conversation__in=ids).count()
+    messages = list(Message.objects.filter(conversation__in=ids).values_list("id", flat=True))
     Erasure.objects.update_or_create(mark=_marks(visitor)[0], defaults={"at": timezone.now()})
     budgets.forget(visitor, since=row.created.date())
     unname({Visitor: [visitor], Conversation: ids, Lead: leads})
+    clips.forget(messages)
     talks.delete()
     row.delete()
-    return Erased(row.site.key, len(ids), messages, len(leads))
+    return Erased(row.site.key, len(ids), len(messages), len(leads))
 
 
 def unname(rows: dict[Any, Iterable[Any]]) -> None:

@@ -143,7 +143,7 @@ async def frames(request: HttpRequest) -> HttpResponse:
     closes: dict[str, Any] = {}
     try:
         for frame in given:
-            if await _take(visit, socket, frame) and await _broken(identity):
+            if await _take(visit, socket, frame, identity) and await _broken(identity):
                 closes = {"close": dict(zip(("code", "reason"), _BROKEN, strict=True))}
                 break
         await socket.emptied()
@@ -166,10 +166,14 @@ def _given(request: HttpRequest) -> tuple[list[Any], wire.Page | None, str]:
         raise Problem(400, "bad_request", bad.message) from None
 
 
-async def _take(visit: Visit, socket: Socket, frame: Any) -> bool:
+async def _take(visit: Visit, socket: Socket, frame: Any, identity: Identity) -> bool:
     """Does one frame; True: it was broken, and counts for the close."""
     try:
-        await visit.take(wire.parse(json.dumps(frame)))
+        parsed = wire.parse(json.dumps(frame))
+        if isinstance(parsed, wire.Sound):  # it is the visitor's other line that speaks
+            lines.sound(identity.visitor, parsed.on)
+        else:
+            await visit.take(parsed)
     except wire.BadFrame as bad:
         socket.push(wire.error(bad.code, bad.message, client_id=bad.client_id, about=bad.about))
         return bad.counts

@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 0.5  # seconds for Redis to answer
 SILENCE = 10.0  # seconds in which it is not asked again after it did not
-KINDS = ("visitor", "address", "site", "init", "new_visitors", "frames", "export", "erase")
+KINDS = (
+    *("visitor", "address", "site", "init", "new_visitors", "frames", "export", "erase"),
+    *("voice", "transcribe"),
+)
 _silent_until = 0.0
 L = TypeVar("L")
 T = TypeVar("T")
@@ -137,7 +140,7 @@ def _storage() -> Storage:
 async def forget(visitor: str) -> None:
     """Lets go of what was counted for a visitor; without Redis it would run out within a day."""
     for limiter in {_own(), _shared()}:
-        for kind in ("visitor", "frames", "export"):
+        for kind in ("visitor", "frames", "export", "voice", "transcribe"):
             try:
                 async with asyncio.timeout(PATIENCE):
                     for rate in rates()[kind]:

@@ -2,7 +2,8 @@
 
 A request may reach another process than the line that it belongs to. So that both together keep the
 rules of one socket, each process tells the others what a request has changed for the visitor's
-lines: that they are alive, that they have to close, that the conversation is another by now.
+lines: that they are alive, that they have to close, that the conversation is another by now, that
+replies are to be spoken.
 """
 
 import time
@@ -71,11 +72,19 @@ def close(visitor: uuid.UUID, code: int, reason: str) -> None:
     live.send_all({"type": EVENT, "visitor": visitor.hex, "code": code, "reason": reason})
 
 
+def sound(visitor: uuid.UUID, on: bool) -> None:
+    """The visitor wants replies spoken, or no more."""
+    _sound(visitor, on)
+    live.send_all({"type": EVENT, "visitor": visitor.hex, "sound": on})
+
+
 def take(event: Mapping[str, Any]) -> None:
     """What another process tells of the lines here."""
     visitor = uuid.UUID(event["visitor"])
     if "code" in event:
         _close(visitor, event["code"], event["reason"])
+    elif "sound" in event:
+        _sound(visitor, event["sound"])
     else:
         _heard(visitor, uuid.UUID(event["conversation"]))
 
@@ -90,3 +99,8 @@ def _heard(visitor: uuid.UUID, conversation: uuid.UUID) -> None:
 def _close(visitor: uuid.UUID, code: int, reason: str) -> None:
     for line in _lines.get(visitor, ()):
         live.spawn(line.socket.close(code, reason))
+
+
+def _sound(visitor: uuid.UUID, on: bool) -> None:
+    for line in _lines.get(visitor, ()):
+        live.sound(line.socket, on)

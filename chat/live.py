@@ -19,6 +19,7 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from chat import metrics, wire
 from chat.sockets import Socket
+from chat.spoken import Speaking
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ class Stream:
             encoded = wire.encode(frame)
             for socket in sockets:
                 socket.delta(frame, encoded)
+            if self.conversation in self._live.speaking.wanted:
+                self._live.speaking.grown(self.conversation, self.message, self.attempt, self.sent)
         if self.watchers and self._remote is None:
             self._remote = asyncio.create_task(self._serve_watchers())
         window = WIDE_FRAME if self._live.lag > LAG else FRAME
@@ -135,6 +138,7 @@ class Live:
         self.lines: set[Socket] = set()  # those over HTTP, which no server closes by itself
         self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
         self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
+        self.speaking = Speaking(self.sockets)
         self._wanted: dict[uuid.UUID, set[str]] = {}  # who asked for a stream not begun yet
         self.waiting = 0  # calls of the layer under way
         self.lag = 0.0  # seconds that the event loop runs behind, smoothed
@@ -175,6 +179,7 @@ class Live:
             self.leave(socket)
             socket.conversation = conversation
             self.sockets.setdefault(conversation, set()).add(socket)
+            self.speaking.look(conversation)
         if self._channel and conversation not in self._subscribed:
             subscribing = self.spawn(self._subscribe(conversation))
             if not self.degraded:  # usually a millisecond; a Redis that hangs holds nobody up
@@ -186,11 +191,23 @@ class Live:
             return
         sockets = self.sockets.get(conversation, set())
         sockets.discard(socket)
+        self.speaking.look(conversation)
         if not sockets:
             self.sockets.pop(conversation, None)
             self.mirrors.pop(conversation, None)
             if conversation in self._subscribed:
                 self.spawn(self._subscribe(conversation))
+
+    def sound(self, socket: Socket, on: bool) -> None:
+        """The visitor wants replies spoken from now on, the running one too, or no more."""
+        socket.sound = on
+        conversation = socket.conversation
+        if conversation is None:
+            return
+        self.speaking.look(conversation)
+        writing = self.streams.get(conversation) or self.mirrors.get(conversation)
+        if on and writing is not None:
+            self.speaking.grown(conversation, writing.message, writing.attempt, writing.sent)
 
     async def _subscribe(self, conversation: uuid.UUID) -> None:
         """Hears what other processes do to a conversation for as long as a socket here wants it."""
@@ -209,6 +226,7 @@ class Live:
             "conversations": len(self.sockets),
             "streams": len(self.streams),
             "mirrors": len(self.mirrors),
+            "spoken": len(self.speaking),
             "wanted": len(self._wanted),
             "subscribed": len(self._subscribed),
             "background": len(self._tasks),
@@ -392,6 +410,8 @@ class Live:
         elif event["type"] == "delta" and conversation:
             self._mirrored(conversation, event["from"], event["frame"])
         elif event["type"] == "messages" and conversation:
+            if conversation in self.speaking.wanted:
+                self.speaking.told(conversation, event["messages"])
             self._tell_here(conversation, event["messages"])
             if self.sockets.get(conversation) and event["messages"][-1]["state"] == "streaming":
                 self.watch(event["from"], conversation)
@@ -420,6 +440,8 @@ class Live:
         encoded = wire.encode(frame)
         for socket in sockets:
             socket.delta(frame, encoded)
+        if conversation in self.speaking.wanted:
+            self.speaking.grown(conversation, mirror.message, mirror.attempt, mirror.sent)
 
     async def _watch_lag(self) -> None:
         while True:

@@ -47,6 +47,18 @@ TASKS = Gauge("chat_tasks", "Tasks of the event loop.")
 ENTRIES = Gauge("chat_entries", "What is kept in memory, by what it is.", ["kind"])
 CONCERNS = Gauge("chat_concern", "1: past the threshold of its CHAT_WARN_ setting.", ["about"])
 
+SPOKEN = Counter("chat_voice_segments", "Segments asked for, by where from.", ["origin"])
+CHARACTERS = Counter("chat_voice_characters", "Characters that were spoken for money or by us.")
+FIRST_SOUND = Histogram(
+    "chat_voice_first_sound_seconds",
+    "From a request for a segment to its first audio.",
+    ["origin"],
+    buckets=(0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 5, 10),
+)
+VOICE_FAILURES = Counter("chat_voice_failures", "Speaking and hearing that failed.", ["kind"])
+HEARD = Counter("chat_voice_heard_seconds", "Seconds of recordings that were transcribed.")
+VOICE_OPEN = Gauge("chat_voice_breaker_open", "1: the voice is left alone for a while.")
+
 _COLUMNS = {"input_tokens": "given", "cached_tokens": "cached", "output_tokens": "written"}
 
 

@@ -30,6 +30,10 @@ _DEFAULTS: dict[str, Any] = {
     "model": "",
     "temperature": None,
     "reply_tokens": None,
+    "voice": "",
+    "voice_model": "",
+    "voice_language": "",
+    "voice_speed": None,
 }
 
 

@@ -13,14 +13,16 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, knowing, lines, notices, paid, replies, turns
+from chat import backends, knowing, lines, notices, paid, replies, speaking, turns
 from chat.database import background, query
 from chat.live import live
 from chat.replies import Claim, Finished
 from chat.watching import watch
+from voice import engines
 
 logger = logging.getLogger(__name__)
 
+TIDYING = 5.0  # seconds between two looks at what is kept of spoken words
 TELLING = 2.0  # seconds that sockets are told of a stop, at most, before it goes on
 CHORES = 3  # sweeps to one look for mails that are due and entries to embed: nobody waits for them
 _loop: asyncio.AbstractEventLoop | None = None
@@ -37,6 +39,7 @@ async def startup() -> None:
     _told_health = backends.health()["status"]
     backends.build()
     live.on_event = _heard
+    live.speaking.on_segment = speaking.told
     await live.start()
     live.spawn(background(knowing.warm))
     live.spawn(_every(settings.CHAT_SAVE_INTERVAL, turns.save))
@@ -46,6 +49,8 @@ async def startup() -> None:
     live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _embed))
     live.spawn(_every(settings.CHAT_BUDGET_LOOK, look_at_money))
     live.spawn(_every(settings.CHAT_WATCH_INTERVAL, watch.look))
+    if engines.output() == "server":
+        live.spawn(_every(TIDYING, speaking.tidy))
     _drain_on_sigterm(loop)
     logger.info(
         "serving",
@@ -103,6 +108,7 @@ async def drain() -> None:
 async def shutdown() -> None:
     global _loop
     await drain()
+    await speaking.stop()
     await live.stop()
     await paid.settled()
     await backends.close()

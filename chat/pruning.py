@@ -16,6 +16,8 @@ from django.utils import timezone
 from chat.erasing import unname
 from chat.models import Conversation, Erasure, Lead, Message, Site, Spend, Visitor
 from chat.tokens import MAX_AGE
+from voice import clips
+from voice.models import ClipUse
 
 BATCH = 100  # rows a transaction
 HASHED_DAYS = 2  # what single visitors and addresses spent is asked for on its own day alone
@@ -38,6 +40,7 @@ def prune(*, dry: bool = False, batch: int = BATCH) -> Counter[str]:
     # By then every token that the erased had is worth nothing by its age.
     erasures = Erasure.objects.filter(at__lt=now - timedelta(seconds=MAX_AGE, days=1))
     done["erasures"] += _each(erasures, _delete_erasures, dry, batch)
+    done["heard segments"] += _each(_unheard(), _delete_uses, dry, batch)
     return +done
 
 
@@ -69,8 +72,10 @@ def _old(site: Site, cutoff: datetime) -> QuerySet[Conversation]:
 def _delete_talks(ids: Sequence[Any]) -> None:
     leads = Lead.objects.filter(conversation__in=ids).values_list("id", flat=True)
     unname({Conversation: ids, Lead: list(leads)})
+    messages = Message.objects.filter(conversation__in=ids)
+    clips.forget(list(messages.values_list("id", flat=True)))
     # In one statement; row by row it would be asked for each what answers it.
-    Message.objects.filter(conversation__in=ids).update(reply_to=None)
+    messages.update(reply_to=None)
     Conversation.objects.filter(id__in=ids).delete()
 
 
@@ -113,3 +118,12 @@ def _delete_spending(ids: Sequence[Any]) -> None:
 
 def _delete_erasures(marks: Sequence[Any]) -> None:
     Erasure.objects.filter(mark__in=marks).delete()
+
+
+def _unheard() -> QuerySet[ClipUse]:
+    """What was heard of messages that are gone, by whatever way they went."""
+    return ClipUse.objects.filter(~Exists(Message.objects.filter(pk=OuterRef("message"))))
+
+
+def _delete_uses(ids: Sequence[Any]) -> None:
+    clips.forget(list(ClipUse.objects.filter(id__in=ids).values_list("message", flat=True)))

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from chat import metrics, wire
+from chat.spoken import Spoken
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Socket:
         self.conversation: uuid.UUID | None = None
         self.visitor: uuid.UUID | None = None
         self.rev = 0
-        self.sound = False
+        self.sound = False  # `live` sets it
         self.held = False
         self._send = send
         self._reload = reload
@@ -51,6 +52,11 @@ class Socket:
         self._behind = False  # deltas were dropped
         self._slow = False  # a frame has not gone down in time
         self._writing_reply: str | None = None  # the reply that `typing` was sent for
+        self._shown: tuple[str, int] | None = (
+            None  # the latest reply that it knows, and its attempt
+        )
+        self._spoken: Spoken | None = None  # what of a reply can be spoken,
+        self._given = 0  # ... and how much of that it was told
         self.closed = False
 
     # --- What `live` tells ----------------------------------------------------------------------
@@ -75,6 +81,17 @@ class Socket:
             self._behind = True
         else:
             self._put(encoded)
+
+    def speak(self, spoken: Spoken) -> None:
+        """More of a reply can be spoken; it is told what it does not know yet."""
+        if spoken is not self._spoken:
+            self._spoken, self._given = spoken, 0
+        if self.held or not self.sound or self._shown != spoken.reply:
+            return
+        frames = spoken.frames[self._given :]
+        self._given += len(frames)
+        for frame in frames:
+            self._put(frame)
 
     def catch_up(self, status: bool = False) -> "asyncio.Task[None]":
         """Has what was missed read and sent; what comes meanwhile waits."""
@@ -117,6 +134,7 @@ class Socket:
         self.rev = reached
         reply = frame["open"]["message"] if frame["open"] else None
         self._writing_reply = reply["id"] if reply else None
+        self._shown = (reply["id"], reply["attempt"]) if reply else self._shown
         self.push(frame)
         self._let_go(shown=reply)
 
@@ -155,9 +173,13 @@ class Socket:
                 self.tell(frame["message"])
             elif (frame["message"], frame["attempt"]) != known:
                 self.delta(frame, wire.encode(frame))
+        if self._spoken is not None and not self.held:
+            self.speak(self._spoken)
 
     def _message(self, shape: Mapping[str, Any]) -> None:
         self.rev = shape["rev"]
+        if "attempt" in shape:
+            self._shown = (shape["id"], shape["attempt"])
         if shape["state"] == "streaming":
             self._writing_reply = shape["id"]
             self.push(wire.typing("agent", True, "reading"))

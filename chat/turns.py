@@ -223,6 +223,8 @@ class Turn:
         if self._reason == "drain":
             await self._release(opened, text)
             return None
+        reply = opened.claim.reply
+        live.speaking.ended(self.conversation, str(reply.id), reply.attempt, text)
         outcome = self._written(writing)
         return replace(outcome, text=text)
 

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path, re_path
 
-from chat import frames, own, pages, views
+from chat import frames, hearing, own, pages, views
 
 urlpatterns: list[URLPattern] = [
     path("widget.js", pages.widget_js),
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("api/chat/messages", views.messages),
     path("api/chat/events", frames.events),
     path("api/chat/frames", frames.frames),
+    path("api/voice/transcribe", hearing.transcribe),
     path("api/voice/<str:message>", views.speech),
     path("api/voice/<str:message>/<str:n>", views.audio),
     path("api/health", views.health),

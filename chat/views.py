@@ -11,7 +11,13 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
@@ -28,6 +34,7 @@ from chat import (
     paid,
     personas,
     process,
+    speaking,
     tokens,
     visitors,
     watching,
@@ -40,7 +47,7 @@ from chat.identity import Broken, Signed, fits, mark
 from chat.identity import read as read_identity
 from chat.live import live
 from chat.models import Message, Site
-from voice.modes import modes
+from voice import engines
 from voice.speech import segments
 
 logger = logging.getLogger(__name__)
@@ -263,7 +270,7 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
             "consent": consents.offered(site, identity.visitor),
             "locale": site.language,
         },
-        "voice": modes(),
+        "voice": speaking.modes(site.key),
         "limits": {"text": wire.MAX_TEXT, "frame": wire.MAX_FRAME},
         "socket": socket,
         "heartbeat": settings.CHAT_HEARTBEAT,
@@ -315,15 +322,39 @@ def number_of(request: HttpRequest, name: str) -> int | None:
 async def speech(request: HttpRequest, message: str) -> HttpResponse:
     """What of a stored reply can be spoken, segment by segment."""
     found = await _spoken(request, message)
-    parts = [{"n": n, "text": text} for n, text in enumerate(segments(found.text))]
-    return json_answer({"segments": parts})
+    parts = [
+        {
+            "n": each.n,
+            "text": each.text,
+            "off": wire.units(found.text[: each.start]),
+            "size": wire.units(found.text[each.start : each.end]),
+        }
+        for each in segments(found.text)
+    ]
+    return json_answer({"segments": parts, "attempt": found.attempt})
 
 
 @route("GET")
-async def audio(request: HttpRequest, message: str, n: str) -> HttpResponse:
-    """No segment has sound of the server's making: `voice.output` is never "server" yet."""
-    await _talk(request)
-    raise _nothing()
+async def audio(request: HttpRequest, message: str, n: str) -> HttpResponseBase:
+    """Segment `n` of a reply as sound, while it is being spoken."""
+    attempt = number_of(request, "attempt")
+    identity, _site = await bearer(request)
+    if engines.output() != "server" or not (n.isascii() and n.isdigit() and len(n) < 5):
+        raise _nothing()
+    wait = await limits.wait(("voice", identity.visitor.hex))
+    if wait:
+        raise Problem(429, "rate_limited", _("Please wait a moment."), retry_after=wait)
+    talk = await query(conversations.current, identity.visitor, identity.conversation)
+    try:
+        sound = await speaking.sound(talk.id, message, int(n), attempt)
+    except conversations.Refused:
+        raise _nothing() from None
+    except speaking.Silent as silent:
+        raise Problem(silent.status, silent.code, silent.message, silent.retry_after) from None
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if sound.pieces is None:
+        return HttpResponse(sound.whole, content_type=sound.type, headers=headers)
+    return StreamingHttpResponse(sound.pieces, content_type=sound.type, headers=headers)
 
 
 async def _spoken(request: HttpRequest, message: str) -> Message:
@@ -377,7 +408,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "database": database,
         "channel_layer": layer,
         "llm": {**backends.health(), "answers": _answers()},
-        "voice": {"status": "off" if settings.VOICE_BACKEND == "off" else "ok"},
+        "voice": speaking.health(),
         "load": _load_health(),
         "budget": _budget_health(),
         "memory": watching.health(),

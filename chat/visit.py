@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import activate
 from django.utils.translation import gettext as _
 
-from chat import conversations, limits, turns, wire
+from chat import conversations, limits, speaking, turns, wire
 from chat.conversations import Refused
 from chat.database import query
 from chat.erasing import Gone
@@ -106,6 +106,7 @@ class Visit:
     async def _say(self, frame: wire.Say) -> None:
         if await self._too_fast(frame):
             return
+        speaking.hush(self._talk)
         received = await turns.say(
             site=self._site,
             visitor=self._identity.visitor,
@@ -141,6 +142,7 @@ class Visit:
         """Goes to staff only, and their desk is not open yet."""
 
     async def _stop(self, frame: wire.Stop) -> None:
+        speaking.hush(self._talk)
         await turns.stop(conversation=self._talk, message=frame.message)
 
     async def _regenerate(self, frame: wire.Regenerate) -> None:
@@ -162,7 +164,9 @@ class Visit:
         await live.tell(talk, [message.as_frame() for message in changed])
 
     async def _sound(self, frame: wire.Sound) -> None:
-        self._socket.sound = frame.on
+        live.sound(self._socket, frame.on)
+        if not frame.on:
+            speaking.hush(self._talk)
 
     async def _restart(self, frame: wire.Restart) -> None:
         identity = self._identity

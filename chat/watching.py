@@ -13,9 +13,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from chat import backends, limits, metrics, turns
+from chat import backends, limits, metrics, speaking, turns
 from chat.gate import gate
 from chat.live import live
+from voice.synthesis import syntheses
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Watch:
     async def look(self) -> None:
         now = time.monotonic()
         self.memory = _memory()
-        self.entries = {**live.sizes(), "turns": len(turns.running)}
+        self.entries = {**live.sizes(), "turns": len(turns.running), "syntheses": len(syntheses)}
         if now - self._tasks_counted >= TASKS_EVERY:
             self.tasks, self._tasks_counted = len(asyncio.all_tasks()), now
         self._judge(now)
@@ -94,6 +95,7 @@ def measure() -> None:
     metrics.LAYER_WAITING.set(live.waiting)
     metrics.LAG.set(live.lag)
     metrics.TASKS.set(watch.tasks)
+    speaking.measure()
     for model, is_open in backends.breakers().items():
         metrics.BREAKER_OPEN.labels(model).set(is_open)
     for kind, count in watch.entries.items():

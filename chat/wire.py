@@ -468,8 +468,12 @@ def typing(
     return frame
 
 
-def speech(message: str, n: int, text: str, last: bool = False) -> dict[str, Any]:
+def speech(
+    message: str, n: int, text: str, attempt: int, off: int, size: int, last: bool = False
+) -> dict[str, Any]:
+    """`off` and `size`: where in the reply's text these words are written, in UTF-16 units."""
     frame: dict[str, Any] = {"type": "speech", "message": message, "n": n, "text": text}
+    frame |= {"attempt": attempt, "off": off, "size": size}
     if last:
         frame["last"] = True
     return frame

@@ -27,11 +27,12 @@ from salesagent.proxy import Scope, TrustedProxy  # noqa: E402
 log = logging.getLogger(__name__)
 
 CLEANUP = 2.0  # seconds beyond CHAT_DRAIN_TIMEOUT in which a server must have ended
-ENDLESS = "/api/chat/events"  # answers for as long as a chat is open
+# Answers for as long as a chat is open, or a voice speaks.
+LONG = ("/api/chat/events", "/api/voice/")
 
 
 class Http(ASGIHandler):
-    """Django, without a thread for each answer that does not end.
+    """Django, without a thread for each answer that does not end soon.
 
     Its handler gives every request a thread of its own, for the middleware that is synchronous, and
     keeps it until the answer has gone out. Such requests share the process's one instead: their
@@ -39,7 +40,7 @@ class Http(ASGIHandler):
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == ENDLESS:
+        if scope["path"].startswith(LONG):
             await self.handle(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

@@ -4,6 +4,7 @@ The module imports with nothing set, so that a buildpack can run `collectstatic`
 needs beyond that is checked when it starts (`chat/checks.py`).
 """
 
+import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def whole(name: str, default: int) -> int:
 def words(name: str) -> list[str]:
     """A comma-separated list of the environment, without empty items."""
     return [item.strip() for item in env.str(name, "").split(",") if item.strip()]
+
+
+def mapping(name: str, text: str) -> dict[str, Any]:
+    """The JSON object in `text`, which is the environment's; {} where it is not set."""
+    try:
+        value = json.loads(text.strip() or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object.")
+    return value
 
 
 # --- The deployment -----------------------------------------------------------------------------
@@ -150,7 +162,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "salesagent.static.HashedStorage"},
 }
@@ -290,6 +302,8 @@ CHAT_RATE_SITE = env.str("CHAT_RATE_SITE", "600/minute; 10000/hour")
 CHAT_RATE_INIT = env.str("CHAT_RATE_INIT", "120/minute; 1000/hour")
 CHAT_RATE_NEW_VISITORS = env.str("CHAT_RATE_NEW_VISITORS", "30/minute; 200/hour")
 CHAT_RATE_FRAMES = env.str("CHAT_RATE_FRAMES", "60/3 seconds")
+CHAT_RATE_VOICE = env.str("CHAT_RATE_VOICE", "120/minute; 2000/day")
+CHAT_RATE_TRANSCRIBE = env.str("CHAT_RATE_TRANSCRIBE", "15/minute; 200/day")
 CHAT_RATE_EXPORT = env.str("CHAT_RATE_EXPORT", "3/minute; 10/hour")
 CHAT_RATE_ERASE = env.str("CHAT_RATE_ERASE", "10/minute; 60/hour")
 CHAT_SOCKETS_PER_VISITOR = whole("CHAT_SOCKETS_PER_VISITOR", 20)
@@ -320,7 +334,49 @@ KNOWLEDGE_THRESHOLD = number("KNOWLEDGE_THRESHOLD", 0.79)
 # --- Voice --------------------------------------------------------------------------------------
 SMALLEST_API_KEY = env.str("SMALLEST_API_KEY", "")
 SMALLEST_BASE_URL = env.str("SMALLEST_BASE_URL", "") or "https://api.smallest.ai"
-VOICE_BACKEND = env.str("VOICE_BACKEND", "") or "off"
+# Who speaks: smallest, piper, espeak, browser or off.
+VOICE_BACKEND = env.str("VOICE_BACKEND", "") or ("smallest" if SMALLEST_API_KEY else "browser")
+# Who listens: smallest, whisper, browser or off. Beside a service the browser listens as well.
+VOICE_LISTENING = env.str("VOICE_LISTENING", "") or (
+    "smallest" if VOICE_BACKEND == "smallest" else "off" if VOICE_BACKEND == "off" else "browser"
+)
+# What holds where a persona says nothing. VOICE_NAME empty: by the language.
+VOICE_NAME = env.str("VOICE_NAME", "")
+VOICE_MODEL = env.str("VOICE_MODEL", "") or "lightning_v3.1_pro"
+VOICE_FORMAT = env.str("VOICE_FORMAT", "") or "mp3"
+VOICE_STREAMED = flag("VOICE_STREAMED", default=True)  # mp3 as it is spoken, not when it is whole
+# What the account may do at once, over all processes; further calls wait so many seconds.
+VOICE_CONCURRENCY = whole("VOICE_CONCURRENCY", 10)
+VOICE_QUEUE = number("VOICE_QUEUE", 2.0)
+# US dollars for 10,000 characters spoken, and for an hour heard.
+VOICE_PRICE = number("VOICE_PRICE", 0.195)
+VOICE_LISTENING_PRICE = number("VOICE_LISTENING_PRICE", 0.6)
+# Where audio is kept: empty (a folder), "cache" (Redis), or the dotted name of a storage class with
+# its options as JSON; for how many days after it was last heard, and how much at most.
+VOICE_STORAGE = env.str("VOICE_STORAGE", "")
+VOICE_STORAGE_OPTIONS = mapping("VOICE_STORAGE_OPTIONS", env.str("VOICE_STORAGE_OPTIONS", ""))
+VOICE_CACHE_DIR = env.str("VOICE_CACHE_DIR", "") or str(BASE_DIR / ".voice")
+VOICE_CACHE_DAYS = whole("VOICE_CACHE_DAYS", 30)
+VOICE_CACHE_MB = whole("VOICE_CACHE_MB", 500)
+# A recording: bytes and seconds at most.
+VOICE_RECORDING_BYTES = whole("VOICE_RECORDING_BYTES", 3 * 1024 * 1024)
+VOICE_RECORDING_SECONDS = number("VOICE_RECORDING_SECONDS", 60.0)
+# Paths of other models than the packaged ones.
+VOICE_PIPER_MODEL = env.str("VOICE_PIPER_MODEL", "")
+VOICE_WHISPER_MODEL = env.str("VOICE_WHISPER_MODEL", "")
+STORAGES["voice"] = (
+    {"BACKEND": VOICE_STORAGE, "OPTIONS": VOICE_STORAGE_OPTIONS}
+    if "." in VOICE_STORAGE
+    else {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VOICE_CACHE_DIR},
+    }
+)
+CACHES["voice"] = {**CACHES["default"], "TIMEOUT": VOICE_CACHE_DAYS * 86400}
+if REDIS_URL:
+    CACHES["voice"]["KEY_PREFIX"] = "salesagent.voice"
+else:
+    CACHES["voice"]["LOCATION"] = "voice"
 
 # --- Logs: ids and sizes, never a visitor's words -----------------------------------------------
 LOGGING = {

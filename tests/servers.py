@@ -84,6 +84,7 @@ def clean_env(*, fast: bool = False, **overrides: str) -> dict[str, str]:
         "CHAT_BACKEND": "scripted",
         "CHAT_SUMMARIES": "off",  # a request that no test counts on
         "CHAT_BREAKER_FAILURES": "1000",  # tests fail it all the time
+        "VOICE_BACKEND": "off",  # there is a key, but no service
         "KNOWLEDGE_EMBEDDINGS": "off",  # words alone: no model to load in every process
         **{name: str(float(times[name]) / 10) for name in TIMES if fast},
         **overrides,

@@ -33,5 +33,6 @@ DATABASES["default"]["TEST"] = {"NAME": _name}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "voice": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -459,17 +459,32 @@ async def test_ids_of_others_are_not_found(pair):
             assert (await visitor.until("error"))["code"] == "not_allowed"
 
 
-async def test_sound_is_taken_and_a_reply_can_be_listed_for_speech(pair):
-    async with await Client.open(pair.here) as visitor:
+async def test_a_reply_is_spoken_as_it_is_written_and_can_be_listed(pair):
+    async with await Client.open(pair.here) as visitor, await visitor.again(rev=0) as silent:
         await visitor.send({"type": "sound", "on": True})
-        await visitor.say("/say One sentence. And another one!")
-        reply = await visitor.reply()
+        async with await visitor.again(server=pair.there) as elsewhere:
+            await elsewhere.send({"type": "sound", "on": True})
+            await elsewhere.send({"type": "status", "rev": 0})  # answered after it
+            await elsewhere.until("status")
+            await visitor.say("/say One sentence here. And another one!")
+            reply = await visitor.reply()
+            await elsewhere.reply()
+            await silent.reply()
+            spoken = [f for f in visitor.frames if f["type"] == "speech"]
+            assert [f["text"] for f in spoken] == ["One sentence here.", "And another one!"]
+            assert [(f["n"], f.get("last")) for f in spoken] == [(0, None), (1, True)]
+            assert {(f["message"], f["attempt"]) for f in spoken} == {(reply["id"], 1)}
+            assert [f for f in elsewhere.frames if f["type"] == "speech"] == spoken
+            assert not any(f["type"] == "speech" for f in silent.frames)
         status, body, _ = await get(pair.here, f"/api/voice/{reply['id']}", visitor.token)
-        assert (status, body["segments"]) == (
-            200,
-            [{"n": 0, "text": "One sentence."}, {"n": 1, "text": "And another one!"}],
-        )
-        assert (await get(pair.here, f"/api/voice/{reply['id']}/0", visitor.token))[0] == 404
+        said = [{k: f[k] for k in ("n", "text", "off", "size")} for f in spoken]
+        assert (status, body) == (200, {"segments": said, "attempt": 1})
+        for f in spoken:
+            assert reply["text"][f["off"] :][: f["size"]].strip() == f["text"]
+        await visitor.send({"type": "sound", "on": False})
+        await visitor.say("/say Nobody hears this.")
+        await visitor.reply()
+        assert [f for f in visitor.frames if f["type"] == "speech"] == spoken
 
 
 async def test_token_opens_the_same_conversation_again(pair):

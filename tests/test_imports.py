@@ -42,12 +42,13 @@ STORED = {
     "erasing",
 }
 SHOWN = {"wire", "live", "sockets", "metrics"}
-DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid", "watching"}
+DOOR = STORED | SHOWN
+DOOR |= {"turns", "notices", "process", "backends", "gate", "paid", "watching", "speaking"}
 WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
 )
 CHAT: dict[str, set[str]] = {
-    "urls": {"views", "pages", "frames", "own"},
+    "urls": {"views", "pages", "frames", "own", "hearing"},
     "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
     "visit": DOOR | {"reading", "languages"},
@@ -56,11 +57,13 @@ CHAT: dict[str, set[str]] = {
     "frames": DOOR | {"views", "reading", "visit", "lines"},
     "lines": {"live", "sockets"},
     "own": DOOR | {"views", "exports"},
+    "hearing": DOOR | {"views"},
     "pages": DOOR | {"demo"},
     "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
-    "process": WRITING | {"turns", "notices", "backends", "watching", "lines"},
-    "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},
+    "process": WRITING | {"turns", "notices", "backends", "watching", "lines", "speaking"},
+    "watching": {"turns", "backends", "gate", "live", "limits", "metrics", "speaking"},
+    "speaking": STORED | SHOWN | {"breaker", "paid", "replies"},
     "turns": WRITING | {"writing", "backends", "gate", "summaries"},
     "summaries": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},
@@ -92,8 +95,9 @@ CHAT: dict[str, set[str]] = {
     "tools": {"llm"},
     "demo": {"models", "personas"},
     "staff": {"models", "rights"},
-    "live": {"wire", "sockets", "metrics"},
-    "sockets": {"wire", "metrics"},
+    "live": {"wire", "sockets", "spoken", "metrics"},
+    "sockets": {"wire", "spoken", "metrics"},
+    "spoken": {"wire"},
 }
 PURE = ("context", "tools", "llm", "wire", "leaks", "metrics")
 

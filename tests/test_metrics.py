@@ -9,21 +9,27 @@ from typing import Any
 
 import aiohttp
 import pytest
+from django.test import AsyncClient
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from pytest_django import Settings
 
-from chat import metrics, watching, wire
+from chat import metrics, speaking, tokens, watching, wire
+from chat.database import query
 from chat.live import MAX_WANTED, Live, Mirror, live
 from chat.sockets import MAX_QUEUED, Socket
+from tests.base import Talker, make_site
 from tests.client import Client, get
 from tests.conftest import MakeStack
 from tests.servers import Server, wait_for
+from tests.smallest import Smallest, wav
 from tests.test_frames import Line
 from tests.upstream import Upstream
+from voice.synthesis import syntheses
 
 TOKEN = "a-token-for-the-scraper-and-nobody-else"
 LABELS = {
     *("process", "state", "backend", "kind", "site", "code", "cause", "line", "model", "about"),
-    "by",
+    *("by", "origin"),
     *("le", "generation", "implementation", "major", "minor", "patchlevel", "version"),
 }
 
@@ -256,6 +262,43 @@ async def test_what_is_open_now_is_measured_at_each_scrape(monkeypatch: pytest.M
     assert told("chat_tasks") >= 1
     assert told("chat_entries", kind="mirrors") == 4
     assert told("chat_concern", about="lag") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_spoken_and_what_fails_is_counted(settings: Settings) -> None:
+    settings.VOICE_BACKEND = "smallest"
+    said = await query(lambda: Talker(make_site()))
+    await query(said.says, "Hello")
+    reply = await query(said.gets, "It costs twenty dollars.")
+    names = {
+        "chat_voice_segments_total": {"origin": "synthesis"},
+        "chat_voice_first_sound_seconds_count": {"origin": "synthesis"},
+        "chat_voice_characters_total": {},
+        "chat_voice_failures_total": {"kind": "down"},
+    }
+    before = {name: told(name, **labels) for name, labels in names.items()}
+    settings.VOICE_LISTENING = "smallest"
+    heard = told("chat_voice_heard_seconds_total")
+    with Smallest() as service:
+        settings.SMALLEST_BASE_URL = service.url
+        bearer = {"Authorization": f"Bearer {tokens.issue(tokens.fresh(said.site.key))}"}
+        answer = await AsyncClient().post(
+            "/api/voice/transcribe", wav(1), content_type="audio/wav", headers=bearer
+        )
+        assert answer.status_code == 200
+        assert told("chat_voice_heard_seconds_total") == heard + 2  # as the service tells
+        service.faults = ["status 500", "status 500"]
+        with pytest.raises(speaking.Silent):
+            await speaking.sound(reply.conversation_id, str(reply.id), 0, None)
+        sound = await speaking.sound(reply.conversation_id, str(reply.id), 0, None)
+        assert sound.pieces is not None
+        assert b"".join([piece async for piece in sound.pieces])
+        await syntheses.settled()
+    after = {name: told(name, **labels) - before[name] for name, labels in names.items()}
+    assert list(after.values()) == [1, 1, 24, 1]
+    speaking.measure()
+    assert told("chat_voice_breaker_open") == 0
+    await speaking.stop()
 
 
 def test_every_figure_is_moved_by_a_test_here() -> None:

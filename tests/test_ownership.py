@@ -58,6 +58,7 @@ ROUTES: Mapping[str, Open | Staff | Bearer] = {
     "api/chat/messages": Bearer("GET", "/api/chat/messages?before=9999"),
     "api/chat/events": Bearer("GET", "/api/chat/events?rev=0&conversation={conversation}"),
     "api/chat/frames": Bearer("POST", "/api/chat/frames", {"frames": [STATUS, STOP]}),
+    "api/voice/transcribe": Bearer("POST", "/api/voice/transcribe", own=404),
     "api/voice/<str:message>": Bearer("GET", "/api/voice/{message}"),
     "api/voice/<str:message>/<str:n>": Bearer("GET", "/api/voice/{message}/0", own=404),
     "api/health": Open("says how the server is"),

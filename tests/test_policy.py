@@ -155,6 +155,9 @@ ANSWERS: Mapping[str, tuple[Answer, ...]] = {
         ),
         Answer("/api/chat/frames", NOTHING, status=401, method="POST", body="{}", **OPEN),
     ),
+    "api/voice/transcribe": (
+        Answer("/api/voice/transcribe", NOTHING, status=401, method="POST", body="x", **OPEN),
+    ),
     "api/voice/<str:message>": (
         Answer("/api/voice/x", NOTHING, status=404, sent={"Authorization": "{bearer}"}, **OPEN),
     ),

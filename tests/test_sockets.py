@@ -9,6 +9,7 @@ import pytest
 from chat import sockets, wire
 from chat.live import Mirror
 from chat.sockets import Socket
+from chat.spoken import Spoken
 
 
 class Line:
@@ -180,3 +181,66 @@ async def test_an_unasked_status_comes_after_the_frames_it_would_swallow(line):
     line.socket.tell(shape("a", 1, 2, "complete", "Hello"))  # told a moment later: once is enough
     await line.idle()
     assert seen(line) == ["typing", 1, "Hello", "typing", 2, "status"]
+
+
+# --- What is spoken -------------------------------------------------------------------------------
+
+
+def spoken_of(line: Line) -> list[Any]:
+    return [(f["attempt"], f["n"], f["text"]) for f in line.frames if f["type"] == "speech"]
+
+
+async def test_it_is_told_what_can_be_spoken_once_and_after_the_reply_began(line):
+    spoken = Spoken("a", 1)
+    line.socket.sound = True
+    spoken.grow("Yes, we have it. And ")
+    line.socket.speak(spoken)
+    await line.idle()
+    assert spoken_of(line) == []  # the reply is not known yet
+    line.socket.tell(shape("a", 1, 1, "streaming"))
+    spoken.grow("Yes, we have it. And it is blue. ")
+    for _ in range(2):
+        line.socket.speak(spoken)
+    spoken.end("Yes, we have it. And it is blue. ")
+    line.socket.speak(spoken)
+    await line.idle()
+    assert spoken_of(line) == [(1, 0, "Yes, we have it."), (1, 1, "And it is blue.")]
+    assert line.frames[-1]["last"] is True
+
+
+async def test_who_wants_sound_in_mid_reply_hears_it_from_the_start(line):
+    spoken = Spoken("a", 1)
+    line.socket.tell(shape("a", 1, 1, "streaming"))
+    spoken.grow("Yes, we have it. And ")
+    line.socket.speak(spoken)
+    line.socket.sound = True
+    line.socket.speak(spoken)
+    await line.idle()
+    assert spoken_of(line) == [(1, 0, "Yes, we have it.")]
+
+
+async def test_a_reply_that_is_taken_over_is_spoken_from_the_start(line):
+    line.socket.sound = True
+    first, second = Spoken("a", 1), Spoken("a", 2)
+    line.socket.tell(shape("a", 1, 1, "streaming"))
+    first.grow("Yes, we have it. And ")
+    line.socket.speak(first)
+    second.grow("No, we have none. But ")
+    line.socket.speak(second)  # its frame has not come yet
+    line.socket.tell({**shape("a", 1, 2, "streaming"), "attempt": 2})
+    line.socket.speak(second)
+    await line.idle()
+    assert spoken_of(line) == [(1, 0, "Yes, we have it."), (2, 0, "No, we have none.")]
+
+
+async def test_what_can_be_spoken_while_it_reads_waits_its_turn(line):
+    line.socket.sound = True
+    spoken = Spoken("b", 1)
+    async with line.socket.reading():
+        line.socket.tell(shape("b", 1, 1, "streaming"))
+        spoken.end("Hello there, friend.")
+        line.socket.speak(spoken)
+        assert line.frames == []
+    await line.idle()
+    assert spoken_of(line) == [(1, 0, "Hello there, friend.")]
+    assert line.frames[0]["type"] == "typing"

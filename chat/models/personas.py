@@ -41,6 +41,10 @@ class PersonaVersion(models.Model):
     model = models.CharField(_("model"), max_length=120, blank=True)  # empty: CHAT_MODEL
     temperature = models.FloatField(_("temperature"), null=True, blank=True)
     reply_tokens = models.PositiveIntegerField(_("tokens of a reply"), null=True, blank=True)
+    voice = models.CharField(_("voice"), max_length=120, blank=True)  # empty: by the language
+    voice_model = models.CharField(_("voice's model"), max_length=60, blank=True)
+    voice_language = models.CharField(_("spoken language"), max_length=10, blank=True)
+    voice_speed = models.FloatField(_("speed of speech"), null=True, blank=True)
     note = models.CharField(_("note"), max_length=200, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
