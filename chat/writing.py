@@ -19,7 +19,18 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, leaks, metrics, paid, prompts, tools, wire
+from chat import (
+    backends,
+    context,
+    conversations,
+    leads,
+    leaks,
+    metrics,
+    paid,
+    prompts,
+    tools,
+    wire,
+)
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
@@ -391,8 +402,9 @@ class Writer:
     async def _call(self, call: ToolCall) -> str:
         """Runs one tool call; what the model is told of it."""
         offers = call.name == tools.OFFER_REPLIES.name  # which needs nobody's words
-        said = [] if offers else await query(conversations.visitors_words, self._conversation)
-        action = tools.parse(call, "\n".join(said), self._material.signed)
+        said = [] if offers else await query(leads.said, self._conversation)
+        words = "\n".join(each.text for each in said)
+        action = tools.parse(call, words, self._material.signed)
         name = call.name[:40]
         if self._guard.tells(" ".join((call.name, *tools.words(action)))):
             self._alarm("tool")
@@ -404,25 +416,21 @@ class Writer:
             self._replies = action.replies
             result, done = "Offered. Now write the reply that they answer.", True
         elif isinstance(action, tools.SaveLead):
-            result, done = await self._save_lead(action, said), bool(action.fields)
+            result, done = await self._save_lead(action)
         else:
             result, done = await self._hand_over(), True
         self._figures.tools.append({"name": name, "done": done})
         return result
 
-    async def _save_lead(self, action: tools.SaveLead, said: Sequence[str]) -> str:
-        if action.fields:
-            values = [value.casefold() for value in action.fields.values()]
-            words = [text for text in said if any(v in text.casefold() for v in values)] or said[
-                -1:
-            ]
-            await query(
-                conversations.save_lead,
-                conversation=self._conversation,
-                fields=action.fields,
-                words="\n".join(words or said[-1:]),
-            )
-        return json.dumps({"saved": list(action.fields), "refused": list(action.refused)})
+    async def _save_lead(self, action: tools.SaveLead) -> tuple[str, bool]:
+        saved = await query(
+            leads.save,
+            conversation=self._conversation,
+            fields=action.fields,
+            signed=self._material.signed,
+        )
+        refused = [*saved.refused, *action.refused]
+        return json.dumps({"saved": list(saved.fields), "refused": refused}), bool(saved.fields)
 
     async def _hand_over(self) -> str:
         added = await query(
