@@ -8,7 +8,7 @@ answers it, with a sentence for the model where it can't be done.
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -135,6 +135,11 @@ class Refused:
 Action = SaveLead | HandOver | Offer | Refused
 
 
+def allowed(off: Collection[str] = ()) -> tuple[Tool, ...]:
+    """The tools but for those that are `off`, by name."""
+    return tuple(tool for tool in TOOLS if tool.name not in off)
+
+
 def words(action: Action) -> Sequence[str]:
     """What of an action others get to read: staff in a lead, the visitor on buttons."""
     if isinstance(action, SaveLead):
@@ -144,12 +149,18 @@ def words(action: Action) -> Sequence[str]:
     return action.replies if isinstance(action, Offer) else ()
 
 
-def parse(call: ToolCall, words: str, signed: Mapping[str, str] = NOTHING) -> Action:
+def parse(
+    call: ToolCall,
+    words: str,
+    signed: Mapping[str, str] = NOTHING,
+    off: Collection[str] = (),
+) -> Action:
     """What a call amounts to; `words` is everything the visitor wrote in this conversation.
 
     `signed` are fields that the company's website has signed: those need not be in the words.
+    Tools that are `off`, by name, count as none.
     """
-    if call.name not in {tool.name for tool in TOOLS}:
+    if call.name not in {tool.name for tool in allowed(off)}:
         return Refused("There is no such tool. Answer the visitor in words.")
     arguments = _arguments(call.arguments)
     if isinstance(arguments, Refused):

@@ -142,6 +142,9 @@ class Writer:
         self._length = 0  # of what was shown, in UTF-16 units
         self._cut = False  # it has reached its greatest length, or tells the instructions
         self._payer = Payer.of(material.conversation)
+        version = material.version
+        self._tools_off: Sequence[str] = version.tools_off if version else ()
+        self._tools = tools.allowed(self._tools_off)
         self._advance: paid.Advance | None = None
         self._unpaid = False  # no money is left for this reply
         self._asked = 0  # paid requests so far, of all models
@@ -167,7 +170,7 @@ class Writer:
             return None
         model, most = prompts.model_of(self._material, name), prompts.reply_tokens(self._material)
         budget = context.budget_for(model, settings.CHAT_CONTEXT_TOKENS)
-        return paid.Advance(self._payer, prices.ample(model, budget, tools.TOOLS, most))
+        return paid.Advance(self._payer, prices.ample(model, budget, self._tools, most))
 
     async def _written(self) -> Outcome:
         question = self._material.question
@@ -221,7 +224,7 @@ class Writer:
         calls_left = MAX_CALLS
         rounds = min(MAX_ROUNDS + 1, MAX_PAID - self._asked) if llm.paid else MAX_ROUNDS + 1
         for round in range(rounds):
-            offered = tools.TOOLS if round < rounds - 1 else ()
+            offered = self._tools if round < rounds - 1 else ()
             calls = await self._round(llm, prompt, offered)
             done = calls[:calls_left]
             calls_left -= len(done)
@@ -404,7 +407,7 @@ class Writer:
         offers = call.name == tools.OFFER_REPLIES.name  # which needs nobody's words
         said = [] if offers else await query(leads.said, self._conversation)
         words = "\n".join(each.text for each in said)
-        action = tools.parse(call, words, self._material.signed)
+        action = tools.parse(call, words, self._material.signed, self._tools_off)
         name = call.name[:40]
         if self._guard.tells(" ".join((call.name, *tools.words(action)))):
             self._alarm("tool")

@@ -60,7 +60,9 @@ CHAT: dict[str, set[str]] = {
     "lines": {"live", "sockets"},
     "own": DOOR | {"views", "exports"},
     "pages": DOOR | {"demo"},
-    "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
+    # llm: the prices as delivered; context: how long instructions are
+    "admin": DOOR
+    | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts"},
     "notices": STORED | {"money"},
     "leads": {"models", "conversations", "evidence", "deliveries"},
     "deliveries": {"models", "outbound", "privacy"},
@@ -93,6 +95,9 @@ CHAT: dict[str, set[str]] = {
     "paid": {"budgets", "database", "llm"},
     "origins": {"models"},
     "rights": {"models"},
+    "playground": WRITING | {"backends"},
+    "lint": set(),
+    "differences": set(),
     "logins": {"limits"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm", "evidence"},
@@ -101,7 +106,18 @@ CHAT: dict[str, set[str]] = {
     "live": {"wire", "sockets", "metrics"},
     "sockets": {"wire", "metrics"},
 }
-PURE = ("context", "tools", "llm", "wire", "leaks", "metrics", "evidence", "outbound")
+PURE = (
+    "context",
+    "tools",
+    "llm",
+    "wire",
+    "leaks",
+    "metrics",
+    "evidence",
+    "outbound",
+    "lint",
+    "differences",
+)
 
 
 def sources() -> list[Path]:

@@ -31,6 +31,8 @@ SALES = {
     "password_change/",
     "password_change/done/",
     "^(?P<app_label>knowledge|chat|auth)/$",
+    "chat/persona/<int:persona_id>/compare/",
+    "chat/persona/<int:persona_id>/questions/",
     *(
         f"{app}/{model}/{page}"
         for app, model, pages in (

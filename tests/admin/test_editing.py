@@ -75,6 +75,7 @@ def persona_form(**changes: Any) -> dict[str, Any]:
         "agent_name": "Robin",
         "avatar": "",
         "instructions": "Sell {company} well.",
+        "tools": ["save_lead", "hand_over", "offer_replies"],
         "model": "",
         "temperature": "",
         "reply_tokens": "",
