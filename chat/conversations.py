@@ -1,4 +1,5 @@
-"""Every change of a conversation but its replies' (`replies.py`), and the read `after(rev)`.
+"""Every change of a conversation but its replies' (`replies.py`) and its lead's (`leads.py`), and
+the read `after(rev)`.
 
 Synchronous, atomic, idempotent. Each function that changes something locks the conversation's row,
 so its `seq` has no holes and its `rev` rises by one a change; it returns what changed, and the
@@ -21,7 +22,7 @@ from django.utils.translation import override
 from chat import consents
 from chat.erasing import Gone, gone
 from chat.identity import Signed
-from chat.models import Conversation, Lead, Message, Site, Visitor
+from chat.models import Conversation, Message, Site, Visitor
 from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
 from salesagent.prepared import Prepared, Slot, update
 
@@ -335,22 +336,6 @@ def close(conversation: uuid.UUID) -> bool:
 
 
 @transaction.atomic
-def save_lead(*, conversation: uuid.UUID, fields: Mapping[str, str], words: str) -> Lead:
-    """Adds to the conversation's one lead. `words` are the visitor's, that `fields` came from."""
-    row = lock(conversation)
-    lead = Lead.objects.filter(conversation=row).first() or Lead(conversation=row, site=row.site)
-    for name, value in fields.items():
-        if name == "note" and lead.note and value not in lead.note:
-            value = f"{lead.note}\n{value}"
-        setattr(lead, name, value)
-    if words not in lead.words:
-        lead.words = f"{lead.words}\n{words}".strip()
-    lead.mailed = None if fields.keys() - {"note"} else lead.mailed
-    lead.save()
-    return lead
-
-
-@transaction.atomic
 def hand_over(*, conversation: uuid.UUID, language: str) -> list[Message]:
     """Marks a conversation as waiting for a person, and says so to the visitor, once."""
     row = lock(conversation)
@@ -370,12 +355,6 @@ def summarised(*, conversation: uuid.UUID, summary: str, seq: int) -> None:
     Conversation.objects.filter(id=conversation, summary_seq__lt=seq).update(
         summary=summary, summary_seq=seq
     )
-
-
-def visitors_words(conversation: uuid.UUID) -> list[str]:
-    """All that the visitor has said in it, oldest first."""
-    said = Message.objects.filter(conversation_id=conversation, role=Message.Role.VISITOR)
-    return list(said.order_by("seq").values_list("text", flat=True))
 
 
 # --- Reading ------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ HANGS = 1.0  # seconds: a database that takes longer to fail would only do so ag
 _chat = ThreadPoolExecutor(settings.CHAT_DATABASE_THREADS, thread_name_prefix="chat")
 _search = ThreadPoolExecutor(2, thread_name_prefix="search")
 _background = ThreadPoolExecutor(1, thread_name_prefix="background")
+_calling = ThreadPoolExecutor(1, thread_name_prefix="calling")
 
 
 async def query(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -49,6 +50,11 @@ async def searching(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 async def background(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """For what may take its time, as embedding and mailing do; one after the other."""
     return await _on(_background, function, *args, **kwargs)
+
+
+async def calling(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """For what waits for servers of others: so that none of them holds up mails and embedding."""
+    return await _on(_calling, function, *args, **kwargs)
 
 
 async def _on(

@@ -57,6 +57,7 @@ class Notice:
     """One mail about one row, and the mark on the row that says it is on its way."""
 
     mark: str  # the row's field that holds the time of mailing
+    along: tuple[str, ...] = ("site",)  # rows that are read with it
     paused: dict[Any, float]  # the rows this process failed to mail, until when they rest
 
     def __init__(self, row: Any) -> None:
@@ -78,6 +79,9 @@ class Notice:
     def body(self) -> str:
         raise NotImplementedError
 
+    def to(self) -> list[str]:
+        return recipients(self.site) if self.site else owners()
+
     def answer_to(self) -> list[str]:
         return []
 
@@ -89,8 +93,8 @@ class Notice:
     def due(cls) -> QuerySet[Any]:
         now = time.monotonic()
         cls.paused = {pk: until for pk, until in cls.paused.items() if until > now}
-        rows = cls.waiting_rows().filter(**{cls.mark: None}).select_related("site")
-        return rows.exclude(pk__in=cls.paused)
+        rows = cls.waiting_rows().filter(**{cls.mark: None})
+        return rows.exclude(pk__in=cls.paused).select_related(*cls.along)
 
     def claim(self) -> bool:
         """True in one of all the processes that try."""
@@ -104,7 +108,7 @@ class Notice:
 
     def send(self) -> int:
         """How many mails it made: none where there is nobody to read it."""
-        to = recipients(self.site) if self.site else owners()
+        to = self.to()
         if not to:
             logger.warning("Nobody to mail: %s", self)
             return 0
@@ -128,6 +132,7 @@ class NewLead(Notice):
     """Somebody left an e-mail address or a telephone number."""
 
     mark = "mailed"
+    along = ("site", "owner")
     paused = {}
     row: Lead
 
@@ -135,6 +140,13 @@ class NewLead(Notice):
     def waiting_rows(cls) -> QuerySet[Lead]:
         rested = Lead.objects.filter(updated__lte=timezone.now() - LEAD_REST)
         return rested.exclude(email="", phone="").order_by("updated")
+
+    def to(self) -> list[str]:
+        """Whose lead it is, if they can be written to; else everybody who hears of leads."""
+        owner = self.row.owner
+        if owner is not None and owner.is_active and owner.email:
+            return [owner.email]
+        return super().to()
 
     def subject(self) -> str:
         return _("Lead: %(who)s (%(site)s)") % {"who": self.row, "site": self.site}
@@ -154,7 +166,7 @@ class NewLead(Notice):
         return [self.row.email]
 
     def page(self) -> str:
-        return conversation_page(self.row.conversation_id)
+        return reverse("admin:chat_lead_change", args=[self.row.pk])
 
 
 class Waiting(Notice):

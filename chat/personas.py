@@ -27,6 +27,9 @@ _DEFAULTS: dict[str, Any] = {
     "agent_name": DEFAULT_AGENT,
     "avatar": "",
     "instructions": DEFAULT_INSTRUCTIONS,
+    "tone": "",
+    "limits": "",
+    "tools_off": [],
     "model": "",
     "temperature": None,
     "reply_tokens": None,
@@ -63,16 +66,21 @@ def save_version(
     content = {**(before or _DEFAULTS), **fields}
     if newest and content == before:
         return newest
-    version = PersonaVersion(
+    version = draft(
+        **content,
         persona=locked,
         number=newest.number + 1 if newest else 1,
         author_id=author.pk if author else None,
         note=note,
-        **content,
     )
     version.full_clean(exclude=["author"])
     version.save()
     return version
+
+
+def draft(**fields: Any) -> PersonaVersion:
+    """A version that is not stored; what `fields` leaves out is as where nothing was published."""
+    return PersonaVersion(**{**_DEFAULTS, **fields})
 
 
 @transaction.atomic
@@ -105,8 +113,11 @@ def agent_name(version: PersonaVersion | None) -> str:
 def instructions(version: PersonaVersion | None, site: Site) -> str:
     """The system prompt; `{agent}` and `{company}` are filled in, other braces stay as they are."""
     text = version.instructions if version and version.instructions.strip() else ""
+    text = text or DEFAULT_INSTRUCTIONS
+    if version and version.tone.strip():
+        text = f"{text}\n\nTone: {version.tone.strip()}"
+    if version and version.limits.strip():
+        text = f"{text}\n\nNever, whatever is asked:\n{version.limits.strip()}"
     values = {"{agent}": agent_name(version), "{company}": site.name}
     # In one pass, so that a company called "{agent}" stays what it is.
-    return re.sub(
-        r"\{(?:agent|company)\}", lambda match: values[match[0]], text or DEFAULT_INSTRUCTIONS
-    )
+    return re.sub(r"\{(?:agent|company)\}", lambda match: values[match[0]], text)

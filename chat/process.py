@@ -13,8 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, knowing, lines, notices, paid, replies, speaking, turns
-from chat.database import background, query
+from chat import backends, deliveries, knowing, lines, notices, paid, replies, speaking, turns
+from chat.database import background, calling, query
 from chat.live import live
 from chat.replies import Claim, Finished
 from chat.watching import watch
@@ -46,6 +46,7 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
     live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _mail))
+    live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _deliver))
     live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _embed))
     live.spawn(_every(settings.CHAT_BUDGET_LOOK, look_at_money))
     live.spawn(_every(settings.CHAT_WATCH_INTERVAL, watch.look))
@@ -163,6 +164,10 @@ async def look_at_money() -> None:
 
 async def _mail() -> None:
     await background(notices.send_due)
+
+
+async def _deliver() -> None:
+    await calling(deliveries.deliver_due)
 
 
 async def _embed() -> None:

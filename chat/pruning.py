@@ -14,13 +14,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.erasing import unname
-from chat.models import Conversation, Erasure, Lead, Message, Site, Spend, Visitor
+from chat.models import Conversation, Delivery, Erasure, Lead, Message, Site, Spend, Visitor
 from chat.tokens import MAX_AGE
 from voice import clips
 from voice.models import ClipUse
 
 BATCH = 100  # rows a transaction
 HASHED_DAYS = 2  # what single visitors and addresses spent is asked for on its own day alone
+DELIVERY_DAYS = 60  # what became of a message to a webhook
 FIGURES_DAYS = 400  # what sites spent: for a look back at the year
 
 
@@ -37,6 +38,9 @@ def prune(*, dry: bool = False, batch: int = BATCH) -> Counter[str]:
             done["visitors"] += _each(_left_over(site, cutoff), _delete_visitors, dry, batch)
         done["summaries"] += _each(_summaries(site, idle), _clear_summaries, dry, batch)
     done["spending"] += _each(_spending(now), _delete_spending, dry, batch)
+    over = Delivery.objects.exclude(state=Delivery.State.WAITING)
+    late = over.filter(created__lt=now - timedelta(days=DELIVERY_DAYS))
+    done["deliveries"] += _each(late, _delete_deliveries, dry, batch)
     # By then every token that the erased had is worth nothing by its age.
     erasures = Erasure.objects.filter(at__lt=now - timedelta(seconds=MAX_AGE, days=1))
     done["erasures"] += _each(erasures, _delete_erasures, dry, batch)
@@ -127,3 +131,7 @@ def _unheard() -> QuerySet[ClipUse]:
 
 def _delete_uses(ids: Sequence[Any]) -> None:
     clips.forget(list(ClipUse.objects.filter(id__in=ids).values_list("message", flat=True)))
+
+
+def _delete_deliveries(ids: Sequence[Any]) -> None:
+    Delivery.objects.filter(id__in=ids).delete()

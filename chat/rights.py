@@ -13,7 +13,7 @@ STAFF_RIGHTS: dict[str, tuple[str, ...]] = {
     "chat.message": ("view",),
     "chat.visitor": ("view",),
     "chat.site": ("view",),
-    "chat.lead": ("view", "change"),
+    "chat.lead": ("view", "add", "change"),
     "chat.persona": ("view", "add", "change"),  # to publish is to change
     "chat.personaversion": ("view", "add"),
     "chat.spend": ("view",),

@@ -8,13 +8,11 @@ answers it, with a sentence for the model where it can't be done.
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-
+from chat.evidence import told
 from chat.llm import Tool, ToolCall
 
 ARGUMENTS_LIMIT = 16 * 1024  # characters; a whole lead fits ten times
@@ -22,13 +20,25 @@ REASON_LIMIT = 300
 REPLIES = 4  # quick replies at the most
 REPLY_LENGTH = 80  # characters of one
 NOTHING: Mapping[str, str] = MappingProxyType({})
-LIMITS = {"name": 120, "email": 254, "phone": 40, "company": 120, "note": 1000}
+LIMITS = {
+    "name": 120,
+    "email": 254,
+    "phone": 40,
+    "company": 120,
+    "need": 300,
+    "budget": 300,
+    "authority": 300,
+    "timing": 300,
+    "note": 1000,
+}
+_COPIED = "copied word for word from one of the visitor's messages"
 
 SAVE_LEAD = Tool(
     name="save_lead",
     description=(
         "Save what the visitor has told about themselves, so that sales can get in touch. Call it "
-        "as soon as the visitor gives a name, e-mail address, phone number or company. Use only "
+        "as soon as the visitor gives a name, e-mail address, phone number or company, and again "
+        "when they say what they need, what it may cost, who decides or by when. Use only "
         "what the visitor wrote, and leave out what you don't know: never guess or make up a "
         "value. Only of a visitor whom <visitor> calls signed in you know name and e-mail address "
         "without asking: save those once they agree that our team gets in touch."
@@ -40,9 +50,13 @@ SAVE_LEAD = Tool(
             "email": {"type": "string", "description": "Their e-mail address."},
             "phone": {"type": "string", "description": "Their phone number, as they wrote it."},
             "company": {"type": "string", "description": "The company they work for."},
+            "need": {"type": "string", "description": f"What they need, {_COPIED}."},
+            "budget": {"type": "string", "description": f"What it may cost, {_COPIED}."},
+            "authority": {"type": "string", "description": f"Who decides, {_COPIED}."},
+            "timing": {"type": "string", "description": f"By when, {_COPIED}."},
             "note": {
                 "type": "string",
-                "description": "What they need, in one or two sentences: for what, how many, when.",
+                "description": "What else helps the team, in one or two sentences of yours.",
             },
         },
         "additionalProperties": False,
@@ -121,6 +135,11 @@ class Refused:
 Action = SaveLead | HandOver | Offer | Refused
 
 
+def allowed(off: Collection[str] = ()) -> tuple[Tool, ...]:
+    """The tools but for those that are `off`, by name."""
+    return tuple(tool for tool in TOOLS if tool.name not in off)
+
+
 def words(action: Action) -> Sequence[str]:
     """What of an action others get to read: staff in a lead, the visitor on buttons."""
     if isinstance(action, SaveLead):
@@ -130,12 +149,18 @@ def words(action: Action) -> Sequence[str]:
     return action.replies if isinstance(action, Offer) else ()
 
 
-def parse(call: ToolCall, words: str, signed: Mapping[str, str] = NOTHING) -> Action:
+def parse(
+    call: ToolCall,
+    words: str,
+    signed: Mapping[str, str] = NOTHING,
+    off: Collection[str] = (),
+) -> Action:
     """What a call amounts to; `words` is everything the visitor wrote in this conversation.
 
     `signed` are fields that the company's website has signed: those need not be in the words.
+    Tools that are `off`, by name, count as none.
     """
-    if call.name not in {tool.name for tool in TOOLS}:
+    if call.name not in {tool.name for tool in allowed(off)}:
         return Refused("There is no such tool. Answer the visitor in words.")
     arguments = _arguments(call.arguments)
     if isinstance(arguments, Refused):
@@ -188,8 +213,8 @@ def _save_lead(
         if value is None or value == "":
             continue
         text = _cleaned(value) if isinstance(value, str) else ""
-        told = signed.get(name) == text or _TOLD[name](text, words)
-        if text and len(text) <= limit and told:
+        known = signed.get(name) == text or told(name, text, words)
+        if text and len(text) <= limit and known:
             fields[name] = text
         else:
             refused.append(name)
@@ -212,101 +237,3 @@ def _cleaned(text: str) -> str:
 
 
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
-
-# --- Whether the visitor said it ------------------------------------------------------------------
-_PHONE = re.compile(r"\+?[\d ()./-]+")
-_NUMBER_RUN = re.compile(r"\d[\d \t\u00a0().,/'-]*")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
-
-
-def _tokens(text: str) -> list[str]:
-    return re.findall(r"\w+", _folded(text))
-
-
-def _name_told(name: str, words: str) -> bool:
-    """Each part of a name is a word of the visitor's."""
-    if not any(c.isalpha() for c in name):
-        return False
-    told, folded = set(_tokens(words)), _folded(words)
-    return all(
-        part in told or (_UNSPACED.search(part) is not None and part in folded)
-        for part in _tokens(name)
-    )
-
-
-def _company_told(company: str, words: str) -> bool:
-    """A company's name stands in the words as a whole."""
-    name = " ".join(_tokens(company))
-    if _UNSPACED.search(name):
-        return _folded(company) in _folded(words)
-    return bool(name) and f" {name} " in f" {' '.join(_tokens(words))} "
-
-
-def _email_told(email: str, words: str) -> bool:
-    try:
-        validate_email(email)
-    except ValidationError:
-        return False
-    return _address_told(email, words)
-
-
-def _address_told(address: str, words: str) -> bool:
-    """It stands in the words, and not as a part of a longer address."""
-    alone = rf"(?<![\w.+@-]){re.escape(_folded(address))}(?![\w@-])(?!\.\w)"
-    return re.search(alone, _folded(words)) is not None
-
-
-def _phone_told(phone: str, words: str) -> bool:
-    """Its digits stand one after the other in the words, however they are grouped there."""
-    digits = _digits(phone)
-    if not _PHONE.fullmatch(phone) or not 6 <= len(digits) <= 15:
-        return False
-    return digits in _numbers(words, longest=15)
-
-
-def _digits(text: str) -> str:
-    return "".join(str(unicodedata.digit(c)) for c in text if c.isdecimal())
-
-
-def _numbers(text: str, longest: int) -> set[str]:
-    """The numbers of a text, as digits: each group of digits, and neighbours taken together."""
-    found: set[str] = set()
-    for run in _NUMBER_RUN.findall(text):
-        groups = [_digits(group) for group in re.findall(r"\d+", run)]
-        for start in range(len(groups)):
-            number = ""
-            for group in groups[start : start + longest]:
-                number += group
-                if len(number) > longest:
-                    break
-                found.add(number)
-    return found
-
-
-def _note_told(note: str, words: str) -> bool:
-    """A note may be the model's own words, but its numbers and addresses are the visitor's."""
-    pieces = re.split(r"[\s<>(),;:\"]+", note)
-    addresses = [piece.strip(".!?'*`") for piece in pieces if re.fullmatch(r".+@.+", piece)]
-    if not all(_address_told(address, words) for address in addresses):
-        return False
-    told = _numbers(words, longest=40)
-    return all(_run_told(run, told) for run in _NUMBER_RUN.findall(note))
-
-
-def _run_told(run: str, told: set[str]) -> bool:
-    """A run like `0171 23 45` is one number of the visitor's, or several."""
-    groups = [_digits(group) for group in re.findall(r"\d+", run)]
-    return "".join(groups) in told or all(group in told for group in groups)
-
-
-_TOLD = {
-    "name": _name_told,
-    "email": _email_told,
-    "phone": _phone_told,
-    "company": _company_told,
-    "note": _note_told,
-}

@@ -19,7 +19,18 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, leaks, metrics, paid, prompts, tools, wire
+from chat import (
+    backends,
+    context,
+    conversations,
+    leads,
+    leaks,
+    metrics,
+    paid,
+    prompts,
+    tools,
+    wire,
+)
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
@@ -131,6 +142,9 @@ class Writer:
         self._length = 0  # of what was shown, in UTF-16 units
         self._cut = False  # it has reached its greatest length, or tells the instructions
         self._payer = Payer.of(material.conversation)
+        version = material.version
+        self._tools_off: Sequence[str] = version.tools_off if version else ()
+        self._tools = tools.allowed(self._tools_off)
         self._advance: paid.Advance | None = None
         self._unpaid = False  # no money is left for this reply
         self._asked = 0  # paid requests so far, of all models
@@ -156,7 +170,7 @@ class Writer:
             return None
         model, most = prompts.model_of(self._material, name), prompts.reply_tokens(self._material)
         budget = context.budget_for(model, settings.CHAT_CONTEXT_TOKENS)
-        return paid.Advance(self._payer, prices.ample(model, budget, tools.TOOLS, most))
+        return paid.Advance(self._payer, prices.ample(model, budget, self._tools, most))
 
     async def _written(self) -> Outcome:
         question = self._material.question
@@ -210,7 +224,7 @@ class Writer:
         calls_left = MAX_CALLS
         rounds = min(MAX_ROUNDS + 1, MAX_PAID - self._asked) if llm.paid else MAX_ROUNDS + 1
         for round in range(rounds):
-            offered = tools.TOOLS if round < rounds - 1 else ()
+            offered = self._tools if round < rounds - 1 else ()
             calls = await self._round(llm, prompt, offered)
             done = calls[:calls_left]
             calls_left -= len(done)
@@ -391,8 +405,9 @@ class Writer:
     async def _call(self, call: ToolCall) -> str:
         """Runs one tool call; what the model is told of it."""
         offers = call.name == tools.OFFER_REPLIES.name  # which needs nobody's words
-        said = [] if offers else await query(conversations.visitors_words, self._conversation)
-        action = tools.parse(call, "\n".join(said), self._material.signed)
+        said = [] if offers else await query(leads.said, self._conversation)
+        words = "\n".join(each.text for each in said)
+        action = tools.parse(call, words, self._material.signed, self._tools_off)
         name = call.name[:40]
         if self._guard.tells(" ".join((call.name, *tools.words(action)))):
             self._alarm("tool")
@@ -404,25 +419,21 @@ class Writer:
             self._replies = action.replies
             result, done = "Offered. Now write the reply that they answer.", True
         elif isinstance(action, tools.SaveLead):
-            result, done = await self._save_lead(action, said), bool(action.fields)
+            result, done = await self._save_lead(action)
         else:
             result, done = await self._hand_over(), True
         self._figures.tools.append({"name": name, "done": done})
         return result
 
-    async def _save_lead(self, action: tools.SaveLead, said: Sequence[str]) -> str:
-        if action.fields:
-            values = [value.casefold() for value in action.fields.values()]
-            words = [text for text in said if any(v in text.casefold() for v in values)] or said[
-                -1:
-            ]
-            await query(
-                conversations.save_lead,
-                conversation=self._conversation,
-                fields=action.fields,
-                words="\n".join(words or said[-1:]),
-            )
-        return json.dumps({"saved": list(action.fields), "refused": list(action.refused)})
+    async def _save_lead(self, action: tools.SaveLead) -> tuple[str, bool]:
+        saved = await query(
+            leads.save,
+            conversation=self._conversation,
+            fields=action.fields,
+            signed=self._material.signed,
+        )
+        refused = [*saved.refused, *action.refused]
+        return json.dumps({"saved": list(saved.fields), "refused": refused}), bool(saved.fields)
 
     async def _hand_over(self) -> str:
         added = await query(

@@ -239,6 +239,10 @@ vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "sales-agent@localhost")
 
+# --- Webhooks -----------------------------------------------------------------------------------
+# Whether they may lead to private addresses, and by plain http: for a network of one's own.
+CHAT_WEBHOOK_PRIVATE = flag("CHAT_WEBHOOK_PRIVATE", default=False)
+
 # --- The model ----------------------------------------------------------------------------------
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "") or "https://api.openai.com/v1"

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from chat import conversations
+from chat import conversations, leads
 from chat.conversations import Refused
 from chat.models import Conversation, Lead, Message, Visitor
 from chat.wire import MAX_STATUS, Page
@@ -219,13 +219,11 @@ def test_a_message_that_is_not_here_is_not_found(visitor, named):
 
 def test_lead_gathers_over_several_calls(visitor):
     row = visitor.says("I am Ada Example, ada@example.com").conversation
-    conversations.save_lead(
-        conversation=row.id, fields={"email": "ada@example.com"}, words="ada@example.com"
-    )
-    conversations.save_lead(conversation=row.id, fields={"name": "Ada"}, words="I am Ada")
+    leads.save(conversation=row.id, fields={"email": "ada@example.com"})
+    leads.save(conversation=row.id, fields={"name": "Ada"})
     lead = Lead.objects.get()
     assert lead.known() == {"name": "Ada", "email": "ada@example.com"}
-    assert lead.words == "ada@example.com\nI am Ada"
+    assert lead.words == "I am Ada Example, ada@example.com"
 
 
 def test_hand_over_says_so_once_in_the_visitors_language(visitor):

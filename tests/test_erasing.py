@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
-from chat import budgets, conversations, erasing, exports, tokens
+from chat import budgets, conversations, erasing, exports, leads, tokens
 from chat.budgets import Payer
 from chat.identity import Signed
-from chat.models import Consent, Conversation, Lead, Message, Site, Spend, Visitor
+from chat.models import Consent, Conversation, Lead, Message, Site, Spend, Visitor, Webhook
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,8 @@ def full(site: Site) -> Talker:
     )
     talker.gets(f"About {WORDS}")
     row = received.conversation
-    conversations.save_lead(conversation=row.id, fields={"name": NAME}, words=WORDS)
+    Webhook.objects.create(site=site, url="https://crm.acme.example/leads")
+    leads.save(conversation=row.id, fields={"name": NAME, "need": WORDS}, signed={"name": NAME})
     conversations.summarised(conversation=row.id, summary=WORDS, seq=2)
     conversations.close(row.id)
     talker.says(f"{WORDS} once more")

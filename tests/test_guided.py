@@ -267,9 +267,27 @@ async def test_contact_details_become_a_lead_with_what_is_wanted() -> None:
         "name": "Anna Berg",
         "email": "anna@example.org",
         "phone": "+49 170 1234567",
-        "note": "I am looking for a Desk Oak",
+        "need": "I am looking for a Desk Oak",
     }
     assert "Anna Berg" in reply
+
+
+async def test_budget_and_time_are_noted_in_the_visitors_words() -> None:
+    talk = Talk()
+    await talk.say("Our budget is 2,000 euros at most")
+    await talk.say("I need it for my studio by the end of May")
+    await talk.say("I'm Anna Berg, anna@example.org")
+    assert talk.known["budget"] == "Our budget is 2,000 euros at most"
+    assert talk.known["timing"] == "I need it for my studio by the end of May"
+    await talk.say("We would like ten of them next month")
+    assert talk.known["timing"] == "I need it for my studio by the end of May"
+
+
+async def test_a_time_that_is_told_to_who_has_the_address_is_noted_as_that() -> None:
+    talk = Talk()
+    await talk.say("I'm Anna Berg, anna@example.org")
+    await talk.say("As soon as possible, please")
+    assert talk.known["timing"] == "As soon as possible, please"
 
 
 async def test_a_bare_answer_to_the_question_for_a_name_is_a_name() -> None:

@@ -14,7 +14,7 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
-from chat import budgets, conversations, notices
+from chat import budgets, conversations, leads, notices
 from chat.models import Conversation, Lead, Site, Spend
 from chat.rights import STAFF_GROUP
 from tests.base import Talker, make_site
@@ -39,11 +39,14 @@ def site() -> Site:
 def lead(site: Site, rested: bool = True, **fields: Any) -> Lead:
     talker = Talker(site)
     talker.says(WORDS)
-    saved = conversations.save_lead(
+    saved = leads.save(
         conversation=talker.conversation,
-        fields={"name": "Ada Okafor", "email": "ada@visitor.example", **fields},
-        words=WORDS,
-    )
+        fields={"name": "Ada Okafor", "email": "ada@visitor.example"},
+    ).lead
+    assert saved
+    if fields:
+        Lead.objects.filter(pk=saved.pk).update(**fields)
+        saved.refresh_from_db()
     if rested:
         Lead.objects.filter(pk=saved.pk).update(updated=timezone.now() - notices.LEAD_REST)
     return saved
@@ -75,7 +78,7 @@ def test_a_lead_is_mailed_with_its_values_words_and_link(site: Site, settings: A
     assert sent.subject == "Lead: Ada Okafor (Acme Desks)"
     assert "company: Okafor & Sons" in sent.body
     assert f"> {WORDS}" in sent.body
-    link = f"https://chat.acme.example/admin/chat/conversation/{row.conversation_id}/change/"
+    link = f"https://chat.acme.example/admin/chat/lead/{row.pk}/change/"
     assert link in sent.body
 
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from chat import conversations, erasing
+from chat import conversations, erasing, leads
 from chat.models import Conversation, Erasure, Lead, Message, Site, Spend, Visitor
 from chat.pruning import prune
 from tests.base import Talker, make_site
@@ -104,8 +104,9 @@ def test_a_visitor_stays_for_as_long_as_one_conversation_does(later: Later) -> N
 
 def test_leads_go_too_and_so_does_their_name_in_the_admins_log(later: Later) -> None:
     site = make_site(keep_days=60)
-    row = talker(site).row()
-    lead = conversations.save_lead(conversation=row.id, fields={"name": "Ada"}, words="I am Ada")
+    row = talker(site, "I am Ada").row()
+    lead = leads.save(conversation=row.id, fields={"name": "Ada"}).lead
+    assert lead
     LogEntry.objects.create(
         user=User.objects.create_user("vera"),
         action_flag=CHANGE,

@@ -1,4 +1,7 @@
-"""Personas: one plain form whose every save is a new version, and one click to publish."""
+"""Personas: one plain form whose every save is a new version, and one click to publish.
+
+Beside it (`workbench.py`) what stands out in the draft, and a place to talk with it.
+"""
 
 from typing import Any
 
@@ -14,9 +17,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextareaWidget,
@@ -27,9 +30,24 @@ from unfold.widgets import (
 from chat import personas
 from chat.admin.conversations import ReadOnlyAdmin
 from chat.admin.desk import as_written, labelled, link_to
+from chat.admin.workbench import Workbench
 from chat.models import Persona, PersonaVersion
 
-SAID = ("agent_name", "avatar", "instructions", "model", "temperature", "reply_tokens")
+SAID = (
+    "agent_name",
+    "avatar",
+    "instructions",
+    "tone",
+    "limits",
+    "model",
+    "temperature",
+    "reply_tokens",
+)
+TOOLS = {
+    "save_lead": _("Save what visitors tell of themselves as a lead"),
+    "hand_over": _("Call a person of the team"),
+    "offer_replies": _("Offer answers as buttons"),
+}
 VERSIONS_SHOWN = 100
 PUBLISH = "chat_persona_save_and_publish"  # the button's name in the form
 
@@ -58,6 +76,28 @@ class PersonaForm(forms.ModelForm):
             " {company} stand for the agent's name and the site's."
         ),
         widget=UnfoldAdminTextareaWidget({"rows": 22}),
+    )
+    tone = forms.CharField(
+        label=_("Tone"),
+        max_length=300,
+        required=False,
+        help_text=_("Such as: warm and brief, no exclamation marks, first names."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    limits = forms.CharField(
+        label=_("Limits"),
+        max_length=4000,
+        required=False,
+        help_text=_("What it never says or promises, one a line."),
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+    )
+    tools = forms.MultipleChoiceField(
+        label=_("Tools"),
+        required=False,
+        choices=list(TOOLS.items()),
+        initial=list(TOOLS),
+        help_text=_("What it may do beside talking."),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
     model = forms.CharField(
         label=_("Model"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget
@@ -95,6 +135,8 @@ class PersonaForm(forms.ModelForm):
         if self.newest:
             for name in SAID:
                 self.initial.setdefault(name, getattr(self.newest, name))
+            may = [name for name in TOOLS if name not in self.newest.tools_off]
+            self.initial.setdefault("tools", may)
         else:
             self.initial.setdefault("instructions", personas.DEFAULT_INSTRUCTIONS)
         if "model" in self.fields:
@@ -104,24 +146,46 @@ class PersonaForm(forms.ModelForm):
         # Browsers send CRLF; a version's text has plain line ends, so that like compares with like.
         return "\n".join(self.cleaned_data["instructions"].splitlines())
 
+    def clean_limits(self) -> str:
+        return "\n".join(self.cleaned_data["limits"].splitlines())
+
     def version_fields(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in SAID}
+        said = {name: self.cleaned_data[name] for name in SAID}
+        # A tool that this form does not know stays as it was.
+        before = self.newest.tools_off if self.newest else []
+        off = [name for name in TOOLS if name not in self.cleaned_data["tools"]]
+        return {**said, "tools_off": off + [name for name in before if name not in TOOLS]}
 
 
 @admin.register(Persona)
-class PersonaAdmin(ModelAdmin):
+class PersonaAdmin(Workbench):
     form = PersonaForm
     list_display = ("name", "speaking", "newest", "used_by")
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": ("name", ("agent_name", "avatar"), "instructions")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    ("agent_name", "avatar"),
+                    "instructions",
+                    "tone",
+                    "limits",
+                    "tools",
+                )
+            },
+        ),
         (_("The model"), {"fields": ("model", ("temperature", "reply_tokens"))}),
         (_("This version"), {"fields": ("note",)}),
     )
-    change_form_outer_after_template = "admin/desk/versions.html"
+    change_form_outer_after_template = "admin/desk/workbench.html"
     actions_submit_line = ("save_and_publish",)
     warn_unsaved_form = True
     compressed_fields = False
+
+    class Media:
+        js = ("admin_desk/playground.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Persona]:
         rows = super().get_queryset(request).select_related("published")
@@ -200,6 +264,8 @@ class PersonaAdmin(ModelAdmin):
             versions = persona.versions.select_related("author")
             context["versions"] = versions[:VERSIONS_SHOWN]
             context["published_id"] = persona.published_id
+            context["published_number"] = persona.published.number if persona.published else 0
+            context["may_read"] = request.user.has_perm("chat.view_conversation")
             context["may_publish"] = self.has_change_permission(request, persona)
         return super().render_change_form(request, context, *args, **more)
 
@@ -233,9 +299,11 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
         "note",
         ("agent_name", "avatar"),
         "said",
+        "tone",
+        "never",
         ("model", "temperature", "reply_tokens"),
     )
-    readonly_fields = ("of_persona", "created", "said")
+    readonly_fields = ("of_persona", "created", "said", "never")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A version never goes by itself, since messages name it; it goes with its persona.
@@ -247,6 +315,10 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("instructions"))
     def said(self, version: PersonaVersion) -> SafeString:
         return as_written(version.instructions)
+
+    @admin.display(description=_("limits"))
+    def never(self, version: PersonaVersion) -> SafeString:
+        return as_written(version.limits or "–")
 
     @admin.display(description=_("persona"), ordering="persona__name")
     def of_persona(self, version: PersonaVersion) -> SafeString:

@@ -1,7 +1,7 @@
-"""Sites, visitors, conversations, messages, personas and leads.
+"""Sites, visitors, conversations, messages, personas, leads, and who hears of those.
 
 The rules of the protocol that a database can hold stand here as constraints; the rules of change
-stand in `conversations.py` and `personas.py`, the only modules that write these rows.
+stand in `conversations.py`, `leads.py` and `personas.py`, the only modules that write these rows.
 """
 
 from chat.models.conversations import Conversation, Message, MessageQuerySet
@@ -9,6 +9,7 @@ from chat.models.leads import Lead
 from chat.models.personas import Persona, PersonaVersion
 from chat.models.sites import Site, new_identity_key
 from chat.models.visitors import Visitor
+from chat.models.webhooks import Delivery, Webhook
 from chat.money import Brake, ModelPrice, Spend
 from chat.privacy import Consent, ConsentText, Erasure, Privacy
 
@@ -17,6 +18,7 @@ __all__ = [
     "Consent",
     "ConsentText",
     "Conversation",
+    "Delivery",
     "Erasure",
     "Lead",
     "Message",
@@ -28,5 +30,6 @@ __all__ = [
     "Site",
     "Spend",
     "Visitor",
+    "Webhook",
     "new_identity_key",
 ]

@@ -38,6 +38,10 @@ class PersonaVersion(models.Model):
     agent_name = models.CharField(_("agent's name"), max_length=60)
     avatar = models.URLField(_("avatar"), blank=True)
     instructions = models.TextField(_("instructions"))
+    tone = models.CharField(_("tone"), max_length=300, blank=True)
+    limits = models.TextField(_("limits"), blank=True)  # what it never says or promises
+    # Names of tools it may not use; so that a tool that is new is not off on older versions.
+    tools_off = models.JSONField(_("tools it may not use"), default=list, blank=True)
     model = models.CharField(_("model"), max_length=120, blank=True)  # empty: CHAT_MODEL
     temperature = models.FloatField(_("temperature"), null=True, blank=True)
     reply_tokens = models.PositiveIntegerField(_("tokens of a reply"), null=True, blank=True)

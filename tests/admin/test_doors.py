@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
-from chat.models import Lead, ModelPrice, Site, Spend
+from chat.models import Delivery, Lead, ModelPrice, Site, Spend, Webhook
 from knowledge.models import Entry
 from tests.admin.addresses import MODELS, addresses
 from tests.admin.desk import talk
@@ -31,6 +31,8 @@ SALES = {
     "password_change/",
     "password_change/done/",
     "^(?P<app_label>knowledge|chat|auth)/$",
+    "chat/persona/<int:persona_id>/compare/",
+    "chat/persona/<int:persona_id>/questions/",
     *(
         f"{app}/{model}/{page}"
         for app, model, pages in (
@@ -70,7 +72,9 @@ SALES = {
 def pages(site: Site) -> dict[str, str]:
     """Every route of the admin with an address; there is a row of each kind."""
     row = talk(site, "hello")
-    Lead.objects.create(conversation=row, site=site, name="Ada")
+    lead = Lead.objects.create(conversation=row, site=site, name="Ada")
+    hook = Webhook.objects.create(site=site, url="https://crm.acme.example/")
+    Delivery.objects.create(webhook=hook, lead=lead, event="lead.created")
     Entry.objects.create(collection=site.collection, title="Prices", text="Free")
     User.objects.create_user("somebody")
     Spend.objects.create(day=date(2026, 1, 1), scope=Spend.Scope.WHOLE)

@@ -6,6 +6,7 @@ import unicodedata
 from chat.llm.guided.phrases import LANGUAGES
 from chat.llm.guided.vocabulary import (
     ASKING,
+    BUDGET,
     BUYING,
     CALLBACK,
     CALLED,
@@ -153,6 +154,11 @@ def is_asking(line: str) -> bool:
     """Whether a line is a question, by its mark or its first word."""
     first = folded(line).split(" ")[0]
     return "?" in line or first in QUESTION_WORDS
+
+
+def states_budget(line: str) -> bool:
+    """Whether a line says what something may cost, if there is a sum in it."""
+    return BUDGET.search(folded(line)) is not None
 
 
 def told(ask: str, lines: list[str]) -> bool:

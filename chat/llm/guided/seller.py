@@ -323,7 +323,7 @@ class Scene(Heard):
 
     def _calls(self, *, adds: bool) -> tuple[ToolCall, ...]:
         calls = []
-        fields = {"note": cut(self.question, _NOTE)} if adds else self._lead()
+        fields = self._added() if adds else self._lead()
         if fields and "save_lead" in self.tools:
             calls.append(("save_lead", fields))
         if self.kind is Kind.PERSON and "hand_over" in self.tools:
@@ -341,13 +341,24 @@ class Scene(Heard):
         # A name alone can't be called: it waits in the conversation until there is a way to reach.
         if not self.reachable or (not self.given and self.kind is not Kind.CALLBACK):
             return {}
-        note = "" if self.known.get("note") else self._need()
         wish = self.question if self.kind is Kind.CALLBACK else self._call_wish
         if wish and wish not in self.known.get("note", ""):
-            note = "\n".join(filter(None, (note, cut(wish, _NOTE))))
+            new["note"] = cut(wish, _NOTE)
         if self.signed.get("name") and not self._fields.get("name"):
             new["name"] = self.signed["name"]
-        return {**new, "note": note} if note else new
+        return {**self._qualities(), **new}
+
+    def _added(self) -> dict[str, str]:
+        """What somebody adds whom we can reach: when, for how much, or just a word."""
+        told = _qualities(self.question, self.asked)
+        return told or {"note": cut(self.question, _NOTE)}
+
+    def _qualities(self) -> dict[str, str]:
+        """Need, budget and timing as the visitor stated them, those that nobody has noted."""
+        found = {"need": self._need()}
+        for line, before in (*self.earlier, (self.question, self.own[-1] if self.own else "")):
+            found.update(_qualities(line, phrases.last_ask(before)))
+        return {name: line for name, line in found.items() if line and not self.known.get(name)}
 
     def _need(self) -> str:
         """The line of the visitor that says most about what they want, word for word."""
@@ -392,3 +403,14 @@ class Scene(Heard):
                 if ending not in text and other not in self.own:
                     return other
         return text
+
+
+def _qualities(line: str, asked: str) -> dict[str, str]:
+    """The budget and the time that a line of the visitor states; `asked` is what it answers."""
+    found = {}
+    answers = asked == "ask_when" and bool(reading.telling(line)) and not reading.is_asking(line)
+    if answers or reading.told("ask_when", [line]):
+        found["timing"] = cut(line, _NOTE)
+    if reading.states_budget(line) and sums(line):
+        found["budget"] = cut(line, _NOTE)
+    return found

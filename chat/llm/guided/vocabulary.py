@@ -106,6 +106,10 @@ TOO_DEAR = re.compile(
     r"\b(?:expensive|pric(?:e)?y|too much|cheaper|over (?:my|our) budget|teuer|billiger|gunstiger|"
     r"trop cher|moins cher|tres cher|car[oa]s?|mas barat[oa]|mais barat[oa])\b"
 )
+BUDGET = re.compile(
+    r"\b(?:budget|spend|at most|no more than|afford|ausgeben|hochstens|maximal|depenser|"
+    r"au maximum|presupuesto de|gastar|como maximo|orcamento de|no maximo)\b"
+)
 GOES_ON = re.compile(
     r"(?:ok |okay |alors |entao |entonces |also )?"
     r"(?:and|und|et|y|e|also|what about|how about|auch|mais|que tal)\b"

@@ -1,0 +1,128 @@
+// Talks with the draft that stands in a persona's form, and has it answer real questions again.
+// Nothing is kept: the talk is in the page alone.
+
+const bench = () => document.getElementById("workbench");
+const talk = [];
+let asking = null;
+
+/** A line of the talk: who speaks, and a bubble that words are added to. */
+function line(list, role, who) {
+  const row = document.createElement("li");
+  const head = document.createElement("header");
+  const name = document.createElement("b");
+  const words = document.createElement("div");
+  const small = document.createElement("p");
+  row.className = "desk-line";
+  row.dataset.role = role;
+  name.textContent = who;
+  words.className = "desk-bubble";
+  words.dir = "auto";
+  small.className = "desk-small";
+  head.append(name);
+  row.append(head, words, small);
+  list.append(row);
+  row.scrollIntoView({ block: "nearest" });
+  return { row, words, small, text: "" };
+}
+
+/** The agent's `**bold**` as the widget shows it. */
+function emphasised(text) {
+  return text.split(/\*\*(?=\S)(.+?\S?)\*\*/).map((part, n) => {
+    if (n % 2 === 0) return part;
+    const strong = document.createElement("strong");
+    strong.textContent = part;
+    return strong;
+  });
+}
+
+function remark(small, text) {
+  const part = document.createElement("span");
+  part.textContent = text;
+  small.append(part);
+}
+
+/** Shows one event of the stream; see chat/playground.py for what there is. */
+function show(shown, event) {
+  const says = bench().dataset;
+  if (event.again) shown.text = "";
+  if (event.text) shown.text += event.text;
+  if (event.again || event.text) shown.words.replaceChildren(...emphasised(shown.text));
+  if (event.tool) remark(shown.small, `${says.tool} ${event.tool}: ${event.result}`);
+  if (event.note === "unpaid") remark(shown.small, says.unpaid);
+  else if (event.note === "leaked") remark(shown.small, says.leaked);
+  else if (event.note) remark(shown.small, event.note);
+  if (event.error) shown.words.textContent = event.error === "failed" ? says.failed : event.error;
+  if (!event.done) return;
+  const { ms, tokens, cost, model, sources, replies } = event.done;
+  if (replies.length) remark(shown.small, `${says.buttons} ${replies.join(" · ")}`);
+  if (sources.length) remark(shown.small, `${says.sources} ${sources.join(", ")}`);
+  const took = [model, `${ms} ms`];
+  if (tokens[0]) took.push(`${tokens[0]} + ${tokens[1]} ${says.tokens}`, `$${cost}`);
+  remark(shown.small, took.join(" · "));
+}
+
+/** Posts the form as it stands, and `more`; the words of the answer. */
+async function ask(list, more) {
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  const agent = document.getElementById("id_agent_name").value;
+  const shown = line(list, "agent", agent);
+  shown.words.textContent = "…";
+  const body = new FormData(document.getElementById("persona_form"));
+  for (const [name, value] of Object.entries(more)) body.set(name, value);
+  try {
+    const response = await fetch(bench().dataset.try, { method: "POST", body, signal: mine.signal });
+    if (!response.ok) {
+      const told = await response.json().catch(() => ({}));
+      throw new Error(told.error || bench().dataset.failed);
+    }
+    shown.words.textContent = "";
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      for (const each of lines) show(shown, JSON.parse(each));
+      list.scrollTop = list.scrollHeight;
+    }
+  } catch (error) {
+    if (error.name === "AbortError") shown.row.remove();
+    else shown.words.textContent = error.message;
+    return "";
+  }
+  return shown.text;
+}
+
+async function say(words) {
+  const list = document.getElementById("try-lines");
+  talk.push(["visitor", words]);
+  line(list, "visitor", bench().dataset.you).words.textContent = words;
+  const answer = await ask(list, { talk: JSON.stringify(talk) });
+  if (answer) talk.push(["agent", answer]);
+}
+
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "try-form") return;
+  event.preventDefault();
+  const input = document.getElementById("try-words");
+  const words = input.value.trim();
+  input.value = "";
+  if (words) say(words);
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-again], #try-clear");
+  if (!button) return;
+  if (button.id === "try-clear") {
+    asking?.abort();
+    talk.length = 0;
+    document.getElementById("try-lines").replaceChildren();
+    document.getElementById("try-words").focus();
+  } else {
+    const list = button.parentElement.querySelector("ol");
+    list.replaceChildren();
+    ask(list, { reply: button.dataset.again });
+  }
+});

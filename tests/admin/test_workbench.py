@@ -1,0 +1,231 @@
+"""Beside a persona's form: versions compared, a draft that answers, real questions asked again."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.core.signals import request_finished
+from django.test import AsyncClient, Client
+from django.urls import reverse
+
+from chat import backends, personas, process
+from chat.database import close_after_request, query
+from chat.llm.guided import Guided
+from chat.models import Conversation, Message, Persona, Site
+from tests.admin.desk import ESCAPED, HOSTILE, page, queries, talk
+
+pytestmark = pytest.mark.django_db
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "Robin of acme",
+        "agent_name": "Robin",
+        "instructions": "You are {agent}. Sell {company} well.",
+        "tools": ["save_lead", "hand_over", "offer_replies"],
+        **changes,
+    }
+
+
+def compared(client: Client, persona: Persona, old: int, new: int) -> str:
+    return page_of(client, "compare", persona, old=old, new=new)
+
+
+def page_of(client: Client, name: str, persona: Persona, **query: Any) -> str:
+    return page(client, f"chat_persona_{name}", persona.pk, **query)
+
+
+def test_any_two_versions_are_compared(staff: Client, site: Site) -> None:
+    persona = site.persona
+    personas.save_version(persona, instructions=f"Sell {{company}} kindly. {HOSTILE}", tone="warm")
+    personas.save_version(persona, limits="No discounts.", tools_off=["hand_over"])
+    text = compared(staff, persona, 1, 3)
+    assert "<ins>kindly</ins>" in text
+    assert "<del>well</del>" in text
+    assert "<ins>warm</ins>" in text
+    assert "<ins>No discounts.</ins>" in text
+    assert "<ins>hand_over</ins>" in text
+    assert HOSTILE not in text
+    assert ESCAPED.split("&gt;")[0] in text.replace("<ins>", "").replace("</ins>", "")
+    assert "<ins>well</ins>" in compared(staff, persona, 3, 1)  # the other way round
+    assert "These two say the same." in compared(staff, persona, 2, 2)
+    assert "Choose two versions." in compared(staff, persona, 1, 99)
+
+
+def test_tools_and_tone_are_saved_with_the_version(staff: Client, site: Site) -> None:
+    path = reverse("admin:chat_persona_change", args=[site.persona.pk])
+    staff.post(path, form(tools=["save_lead"], tone="warm", limits="No\r\ndiscounts"))
+    version = site.persona.versions.get(number=2)
+    assert (version.tone, version.limits) == ("warm", "No\ndiscounts")
+    assert set(version.tools_off) == {"hand_over", "offer_replies"}
+    staff.post(path, form(tools=["save_lead"], tone="warm", limits="No\r\ndiscounts"))
+    assert site.persona.versions.count() == 2
+
+
+def test_rolling_back_is_one_click_and_stands_in_the_log(
+    staff: Client, site: Site, vera: User
+) -> None:
+    persona = site.persona
+    newer = personas.save_version(persona, instructions="Sell harder.")
+    personas.publish(newer)
+    text = page(staff, "chat_persona_change", persona.pk)
+    assert "Roll back to version 1" in text
+    assert f"{reverse('admin:chat_persona_compare', args=[persona.pk])}?old=1&amp;new=2" in text
+    staff.post(reverse("admin:chat_persona_publish", args=[persona.pk, 1]))
+    persona.refresh_from_db()
+    assert persona.published.number == 1
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.change_message) == (vera, "Published version 1")
+
+
+def test_what_stands_out_is_said_of_the_words_in_the_form(staff: Client, site: Site) -> None:
+    path = reverse("admin:chat_persona_lint")
+    text = staff.post(path, {"instructions": f"Greet {{name}} {HOSTILE}"}).content.decode()
+    assert "{name} is not filled in" in text
+    assert HOSTILE not in text
+    assert staff.get(path).status_code == 405
+
+
+# --- A draft that answers -------------------------------------------------------------------------
+
+
+async def events(client: AsyncClient, path: str, **sent: Any) -> list[dict[str, Any]]:
+    response = await client.post(path, sent)
+    assert response.status_code == 200, response.content
+    assert response["Content-Type"] == "application/x-ndjson"
+    assert "no-store" in response["Cache-Control"]
+    body = b"".join([piece async for piece in response.streaming_content])
+    return [json.loads(line) for line in body.splitlines()]
+
+
+@pytest.fixture
+def awaited(
+    transactional_db: Any, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AsyncClient]:
+    """A line to a process that has started, and whose guided seller answers."""
+
+    async def started() -> None:
+        pass
+
+    monkeypatch.setattr(process, "startup", started)
+    monkeypatch.setattr(backends, "chain", lambda: [(Guided(delay=0), "")])
+    # The test's client ends a request on the loop itself, where a server has a thread for that.
+    request_finished.disconnect(dispatch_uid="chat.database")
+    client = AsyncClient()
+    client.force_login(vera)
+    yield client
+    request_finished.connect(close_after_request, dispatch_uid="chat.database")
+
+
+async def test_the_draft_in_the_form_is_streamed_to_its_page(
+    awaited: AsyncClient, site: Site
+) -> None:
+    path = reverse("admin:chat_persona_try", args=[site.persona_id])
+    sent = form(agent_name="Nightingale", talk=json.dumps([["visitor", "who are you?"]]))
+    told = await events(awaited, path, **sent)
+    assert "Nightingale" in "".join(event.get("text", "") for event in told)
+    assert told[-1]["done"]["model"] == "guided"
+    assert await Conversation.objects.acount() == 0
+    assert await site.persona.versions.acount() == 1
+
+
+async def test_a_real_question_is_answered_again_and_stays_as_it_was(
+    awaited: AsyncClient, site: Site
+) -> None:
+    row = await query(talk, site, "who are you?", "and the price?")
+    reply = await row.messages.filter(reply_to__isnull=False).order_by("seq").afirst()
+    before = [each async for each in Message.objects.order_by("seq").values()]
+    path = reverse("admin:chat_persona_try", args=[site.persona_id])
+    told = await events(awaited, path, **form(agent_name="Nightingale", reply=str(reply.pk)))
+    assert "Nightingale" in "".join(event.get("text", "") for event in told)
+    assert [each async for each in Message.objects.order_by("seq").values()] == before
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"talk": "[]"}, "Nothing was asked."),
+        ({"talk": "nonsense"}, "Nothing was asked."),
+        ({"talk": '[["agent", "hi"]]'}, "Nothing was asked."),
+        ({"talk": "[" * 5000}, "Nothing was asked."),
+        ({"talk": '[["visitor"]]'}, "Nothing was asked."),
+        ({"reply": "nonsense"}, "That question is no more."),
+        ({"reply": "0" * 32}, "That question is no more."),
+        ({"talk": '[["visitor", "hi"]]', "instructions": ""}, "This field is required."),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(
+    staff: Client, site: Site, sent: dict[str, str], words: str
+) -> None:
+    path = reverse("admin:chat_persona_try", args=[site.persona_id])
+    response = staff.post(path, form(**sent))
+    assert (response.status_code, response.json()) == (400, {"error": words})
+
+
+def test_questions_of_another_persona_are_not_asked_again(staff: Client, site: Site) -> None:
+    other = Persona.objects.create(name="Other")
+    row = talk(site, "hello")
+    reply = row.messages.get(reply_to__isnull=False)
+    path = reverse("admin:chat_persona_try", args=[other.pk])
+    assert staff.post(path, form(name="Other", reply=str(reply.pk))).status_code == 400
+
+
+def test_past_questions_are_shown_with_their_answers(
+    staff: Client, site: Site, django_assert_max_num_queries: Any
+) -> None:
+    row = talk(site, "How wide is it?", HOSTILE)
+    Message.objects.filter(text="About that: How wide is it?").update(feedback=-1)
+    text = page_of(staff, "questions", site.persona)
+    assert "About that: How wide is it?" in text
+    assert HOSTILE not in text
+    assert ESCAPED in text
+    bad = page_of(staff, "questions", site.persona, which="bad")
+    assert "How wide" in bad
+    assert ESCAPED not in bad
+    counted = django_assert_max_num_queries(20)
+    few = queries(staff, counted, "chat_persona_questions", site.persona.pk)
+    for n in range(8):
+        talk(site, f"Question {n}")
+    assert few == queries(
+        staff, django_assert_max_num_queries(20), "chat_persona_questions", site.persona.pk
+    )
+    assert row.pk
+
+
+def test_a_personas_page_asks_as_often_for_many_versions(
+    staff: Client, site: Site, django_assert_max_num_queries: Any
+) -> None:
+    few = queries(staff, django_assert_max_num_queries(30), "chat_persona_change", site.persona.pk)
+    for n in range(8):
+        personas.save_version(site.persona, instructions=f"Number {n}")
+    many = queries(staff, django_assert_max_num_queries(30), "chat_persona_change", site.persona.pk)
+    assert many == few
+
+
+RIGHTS = {
+    "compare": "view_persona",
+    "lint": "view_persona",
+    "try": "change_persona",
+    "questions": "change_persona",
+}
+
+
+@pytest.mark.parametrize("rights", [(), ("view_persona",), ("view_persona", "change_persona")])
+def test_each_page_asks_for_its_own_right(site: Site, rights: tuple[str, ...]) -> None:
+    user = User.objects.create_user("temp", is_staff=True)
+    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
+    client = Client()
+    client.force_login(user)
+    for name, right in RIGHTS.items():
+        args = [] if name == "lint" else [site.persona_id]
+        path = reverse(f"admin:chat_persona_{name}", args=args)
+        asked = client.get if name in ("compare", "questions") else client.post
+        allowed = right in rights and name != "questions"  # those are visitors' words as well
+        assert (asked(path).status_code != 403) == allowed, name
+    reply = client.post(
+        reverse("admin:chat_persona_try", args=[site.persona_id]), form(reply="0" * 32)
+    )
+    assert reply.status_code == 403
