@@ -216,8 +216,10 @@ def _receive(
     added.append(message)
     if conversation.state == Conversation.State.OPEN:
         conversation.awaiting_since = conversation.awaiting_since or now
+    else:  # a person has taken over
+        conversation.waiting_since = conversation.waiting_since or now
     conversation.network = network
-    keep(conversation, "awaiting_since", "network")
+    keep(conversation, "awaiting_since", "waiting_since", "network")
     return Received(conversation, message, added)
 
 
@@ -321,9 +323,8 @@ def close(conversation: uuid.UUID) -> bool:
     if row is None or row.state == Conversation.State.CLOSED:
         return False
     row.state = Conversation.State.CLOSED
-    row.awaiting_since = None
-    row.waiting_since = None
-    keep(row, "state", "awaiting_since", "waiting_since")
+    row.awaiting_since = row.waiting_since = row.taken_by = None
+    keep(row, "state", "awaiting_since", "waiting_since", "taken_by")
     return True
 
 
@@ -395,6 +396,17 @@ def after(
     return changes
 
 
+def changes_of(conversation: uuid.UUID, rev: int) -> Changes | None:
+    """The same for staff, of one conversation, ended or not; None: it is not there."""
+    while True:
+        row = _NAMED.first(id=conversation)
+        if row is None:
+            return None
+        changes = _changes(Talk(row.id, row), rev, full=rev > row.rev)
+        if not _moved_on(row):
+            return changes
+
+
 def _look(
     visitor: uuid.UUID, conversation: uuid.UUID, rev: int, named: str | None, epoch: str | None
 ) -> Changes:
@@ -402,6 +414,10 @@ def _look(
     shown = talk.as_field()
     other = (named or str(conversation)) != shown["id"]
     full = other or rev > shown["rev"] or (epoch is not None and epoch != str(shown["epoch"]))
+    return _changes(talk, rev, full)
+
+
+def _changes(talk: Talk, rev: int, full: bool) -> Changes:
     if talk.row is None:
         return Changes(talk, [], None, full=full, more=False)
     messages = Message.objects.filter(conversation=talk.row)

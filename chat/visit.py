@@ -138,7 +138,8 @@ class Visit:
         return bool(wait)
 
     async def _typing(self, frame: wire.Typing) -> None:
-        """Goes to staff only, and their desk is not open yet."""
+        """Goes to staff only."""
+        live.person_types(self._talk, "visitor", frame.on)
 
     async def _stop(self, frame: wire.Stop) -> None:
         await turns.stop(conversation=self._talk, message=frame.message)

@@ -19,7 +19,18 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, context, conversations, leaks, metrics, paid, prompts, tools, wire
+from chat import (
+    backends,
+    context,
+    conversations,
+    leaks,
+    metrics,
+    paid,
+    prompts,
+    staff_wire,
+    tools,
+    wire,
+)
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
@@ -431,6 +442,9 @@ class Writer:
             language=language_of(self._material.conversation),
         )
         await live.tell(self._conversation, [message.as_frame() for message in added])
+        if added:
+            site = self._material.conversation.site
+            live.tell_desk(site.pk, staff_wire.news("waiting", str(self._conversation), site.name))
         return json.dumps({"told": True, "the visitor has been told so": True})
 
     # --- The end --------------------------------------------------------------------------------

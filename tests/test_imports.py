@@ -41,7 +41,7 @@ STORED = {
     "consents",
     "erasing",
 }
-SHOWN = {"wire", "live", "sockets", "metrics"}
+SHOWN = {"wire", "staff_wire", "live", "sockets", "metrics"}
 DOOR = STORED | SHOWN | {"turns", "notices", "process", "backends", "gate", "paid", "watching"}
 WRITING = (
     STORED | SHOWN | {"context", "tools", "llm", "leaks", "prompts", "knowing", "replies", "paid"}
@@ -50,6 +50,11 @@ CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames", "own"},
     "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
+    "staff_consumer": DOOR | {"consumers", "staff", "staff_visit"},
+    "staff_visit": DOOR | {"audit", "handover", "staff"},
+    "staff_wire": {"wire"},
+    "handover": {"models", "conversations", "replies"},
+    "audit": {"models"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
     "views": DOOR | {"pages"},
@@ -57,7 +62,7 @@ CHAT: dict[str, set[str]] = {
     "lines": {"live", "sockets"},
     "own": DOOR | {"views", "exports"},
     "pages": DOOR | {"demo"},
-    "admin": DOOR | {"money", "llm"},  # llm: the prices as delivered
+    "admin": DOOR | {"money", "llm", "audit", "staff"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
     "process": WRITING | {"turns", "notices", "backends", "watching", "lines"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},

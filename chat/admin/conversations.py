@@ -13,17 +13,18 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
-from chat import conversations
+from chat import audit, conversations
 from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
 from chat.admin.filters import Period, YesNo
-from chat.admin.transcript import as_text, transcript
+from chat.admin.transcript import as_text, one_line, transcript
 from chat.live import live
 from chat.models import Conversation, Lead, Message, Visitor
+from chat.staff import seen_by
 
 OTHERS_SHOWN = 20
 
@@ -120,6 +121,7 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
         said = Message.objects.filter(conversation=OuterRef("pk"), role=Message.Role.VISITOR)
         newest = said.order_by("-seq").annotate(start=Substr("text", 1, 200)).values("start")[:1]
         rows = super().get_queryset(request).select_related("site", "lead", "visitor")
+        rows = seen_by(request.user, rows)
         return rows.annotate(last_words=Subquery(newest)).defer("summary")
 
     def get_search_results(
@@ -159,8 +161,12 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         close = self.admin_site.admin_view(require_POST(self.close_view))
-        own = path("<path:object_id>/close/", close, name="chat_conversation_close")
-        return [own, *super().get_urls()]
+        line = self.admin_site.admin_view(require_GET(self.line_view))
+        return [
+            path("<path:object_id>/close/", close, name="chat_conversation_close"),
+            path("<path:object_id>/lines/<int:seq>/", line, name="chat_conversation_line"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self,
@@ -171,6 +177,7 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
     ) -> HttpResponse:
         """The transcript, in place of a form."""
         row = self._row(request, object_id)
+        audit.note(request.user.pk, row.pk, audit.OPENED)
         others = Conversation.objects.filter(visitor=row.visitor_id).exclude(pk=row.pk)
         context = {
             **self.admin_site.each_context(request),
@@ -181,6 +188,9 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "lead": getattr(row, "lead", None),
             "transcript": transcript(row),
             "others": others.order_by("-updated")[:OTHERS_SHOWN],
+            "may_take": request.user.has_perm("chat.take_conversation"),
+            "may_release": request.user.has_perm("chat.release_conversation"),
+            "speaks": row.taken_by_id == request.user.pk,
             "may_close": self._may_close(request, row),
             "may_erase": request.user.has_perm("chat.delete_visitor"),
             "may_see_lead": request.user.has_perm("chat.view_lead"),
@@ -188,6 +198,14 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "media": self.media,
         }
         return TemplateResponse(request, "admin/desk/conversation.html", context)
+
+    def line_view(self, request: HttpRequest, object_id: str, seq: int) -> HttpResponse:
+        """One message of it, for a page that is open and hears of it."""
+        found = one_line(self._row(request, object_id), seq)
+        if found is None:
+            raise Http404
+        context = {"line": found, "message": found.message}
+        return TemplateResponse(request, "admin/desk/line.html", context)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

@@ -5,6 +5,7 @@ stand in `conversations.py` and `personas.py`, the only modules that write these
 """
 
 from chat.models.conversations import Conversation, Message, MessageQuerySet
+from chat.models.desk import StaffProfile
 from chat.models.leads import Lead
 from chat.models.personas import Persona, PersonaVersion
 from chat.models.sites import Site, new_identity_key
@@ -27,6 +28,7 @@ __all__ = [
     "Privacy",
     "Site",
     "Spend",
+    "StaffProfile",
     "Visitor",
     "new_identity_key",
 ]

@@ -35,9 +35,23 @@ class Conversation(models.Model):
     last_seq = models.PositiveIntegerField(_("messages"), default=0)
     # Since when the newest words of the visitor wait for a reply to be claimed; null: none wait.
     awaiting_since = models.DateTimeField(null=True, blank=True, editable=False)
-    # Since when the visitor waits for a person (the agent goes on meanwhile); null: does not.
+    # Since when the visitor waits for a person: one that has not come (the agent goes on
+    # meanwhile), or one that has, and has not answered yet; null: does not.
     waiting_since = models.DateTimeField(_("waits for a person since"), null=True, blank=True)
     waiting_mailed = models.DateTimeField(null=True, blank=True, editable=False)
+    # With a person: who that is, and under which name visitors see them.
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("taken over by"),
+    )
+    taken_name = models.CharField(max_length=80, blank=True, editable=False)
+    # What staff tell the agent when they hand back: for its prompt, not for the visitor.
+    brief = models.CharField(_("for the agent"), max_length=500, blank=True, editable=False)
     locale = models.CharField(_("locale"), max_length=35, blank=True)
     page_url = models.TextField(_("page"), blank=True)
     page_title = models.CharField(_("page title"), max_length=300, blank=True)
@@ -55,6 +69,10 @@ class Conversation(models.Model):
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
         ordering = ["-updated"]
+        permissions = [
+            ("take_conversation", "Can take over a conversation"),
+            ("release_conversation", "Can hand back what another has taken over"),
+        ]
         indexes = [
             models.Index(fields=["-updated"], name="conversation_newest"),
             models.Index(fields=["site", "-updated"], name="conversation_of_site"),
