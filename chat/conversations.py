@@ -15,10 +15,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import CharField, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat import consents
+from chat import consents, hours
 from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Lead, Message, Site, Visitor
@@ -355,10 +356,15 @@ def hand_over(*, conversation: uuid.UUID, language: str) -> list[Message]:
         return []
     row.waiting_since = timezone.now()
     row.waiting_mailed = None
+    back = hours.next_opening(row.site.office_hours, row.site.office_zone, row.waiting_since)
+    row.absent_told = row.waiting_since if back else None
     with override(language):
         line = _("Our team has been told and will answer here as soon as somebody is free.")
+        if back:
+            when = date_format(back, "l, H:i")
+            line = _("Our team has been told, and is back here on %(when)s.") % {"when": when}
     added = row.add(role=Message.Role.SYSTEM, text=line)
-    keep(row, "waiting_since", "waiting_mailed")
+    keep(row, "waiting_since", "waiting_mailed", "absent_told")
     return [added]
 
 

@@ -8,15 +8,17 @@ before it opens a reply and before it stores one's end.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from chat import conversations
 from chat.conversations import Refused, keep
-from chat.models import Conversation, Message
+from chat.models import Conversation, Lead, Message
 from chat.replies import Open, end_orphan, language_of
 
 LOOKED_BACK = 20  # messages, for what is still unanswered
@@ -120,6 +122,61 @@ def hand_back(
         line = _("%(name)s has left; the assistant answers again.") % {"name": name}
     added = row.add(role=Message.Role.SYSTEM, text=line)
     keep(row, "state", "taken_by", "taken_name", "waiting_since", "awaiting_since", "brief")
+    return Handed(row, [added])
+
+
+# --- Nobody comes -------------------------------------------------------------------------------
+
+
+def overdue(limit: int = 100) -> list[uuid.UUID]:
+    """Conversations whose visitor has waited for a person for longer than the site says."""
+    now = timezone.now()
+    rows = Conversation.objects.filter(
+        Q(state=Conversation.State.HUMAN) | Q(absent_told=None), waiting_since__isnull=False
+    ).order_by("waiting_since")
+    found = rows.values_list("id", "waiting_since", "state", "site__answer_within")[:limit]
+    return [
+        id for id, since, state, minutes in found if since and _is_over(state, minutes, since, now)
+    ]
+
+
+def _is_over(state: str, minutes: int, since: datetime, now: datetime) -> bool:
+    """Whoever has taken over may think for twice as long."""
+    factor = 2 if state == Conversation.State.HUMAN else 1
+    return bool(minutes) and since + factor * timedelta(minutes=minutes) <= now
+
+
+@transaction.atomic
+def nobody_comes(conversation: uuid.UUID) -> Handed:
+    """The agent goes on: it says that nobody is there, and asks for an address, once.
+
+    Of a person who has taken over and is silent it takes the conversation back. Many processes may
+    call this at once; one of them does it.
+    """
+    row = _locked(conversation)
+    minutes, now = row.site.answer_within, timezone.now()
+    if row.waiting_since is None or not _is_over(row.state, minutes, row.waiting_since, now):
+        return Handed(row)
+    if row.state == Conversation.State.HUMAN:
+        who = Speaker(row.taken_by_id or 0, row.taken_name)
+        return hand_back(conversation=conversation, who=who, others=True)
+    told = row.absent_told is not None or Message.objects.open().filter(conversation=row).exists()
+    if told or row.state != Conversation.State.OPEN:
+        return Handed(row)
+    row.absent_told = now
+    lead = Lead.objects.filter(conversation=row).first()
+    with override(language_of(row)):
+        line = _("Nobody from our team is free at the moment, I am sorry.")
+        if lead is not None and (lead.email or lead.phone):
+            line += " " + _("We have your contact details, and somebody will get in touch.")
+        else:
+            line += " " + _(
+                "Leave your e-mail address or phone number, and somebody will get in touch."
+            )
+        line += " " + _("Until then I am glad to go on helping you.")
+    version = row.site.persona.published_id
+    added = row.add(role=Message.Role.AGENT, text=line, persona_version_id=version)
+    keep(row, "absent_told")
     return Handed(row, [added])
 
 

@@ -17,7 +17,7 @@ EVERYTHING = ("view", "add", "change", "delete")
 
 STAFF_RIGHTS: Rights = {
     # To close one is to change it; its pages change nothing else.
-    "chat.conversation": ("view", "change", "take"),
+    "chat.conversation": ("view", "change", "take", "export"),
     "chat.message": ("view",),
     "chat.visitor": ("view",),
     "chat.site": ("view",),

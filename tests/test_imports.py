@@ -54,6 +54,7 @@ CHAT: dict[str, set[str]] = {
     "staff_visit": DOOR | {"audit", "handover", "staff"},
     "staff_wire": {"wire"},
     "handover": {"models", "conversations", "replies"},
+    "finding": {"models"},
     "audit": {"models"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
@@ -62,9 +63,10 @@ CHAT: dict[str, set[str]] = {
     "lines": {"live", "sockets"},
     "own": DOOR | {"views", "exports"},
     "pages": DOOR | {"demo"},
-    "admin": DOOR | {"money", "llm", "audit", "staff"},  # llm: the prices as delivered
+    "admin": DOOR
+    | {"money", "llm", "audit", "staff", "finding", "hours"},  # llm: the prices as delivered
     "notices": STORED | {"money"},
-    "process": WRITING | {"turns", "notices", "backends", "watching", "lines"},
+    "process": WRITING | {"turns", "handover", "notices", "backends", "watching", "lines"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics"},
     "turns": WRITING | {"writing", "backends", "gate", "summaries"},
     "summaries": WRITING | {"writing", "backends", "gate"},
@@ -80,7 +82,7 @@ CHAT: dict[str, set[str]] = {
     "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "origins", "personas"},
     # wire: how much fits into one frame
-    "conversations": {"models", "consents", "erasing", "identity", "wire", "prepared"},
+    "conversations": {"hours", "models", "consents", "erasing", "identity", "wire", "prepared"},
     "personas": {"models"},
     "limits": {"models"},
     "models": {"money", "privacy"},

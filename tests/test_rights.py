@@ -14,6 +14,7 @@ GIVEN = {
     "chat.view_conversation",
     "chat.change_conversation",  # to close one
     "chat.take_conversation",
+    "chat.export_conversation",
     "chat.view_message",
     "chat.view_visitor",
     "chat.view_site",

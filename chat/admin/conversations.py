@@ -14,19 +14,41 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
 
-from chat import audit, conversations
+from chat import audit, conversations, finding
 from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
-from chat.admin.filters import Period, YesNo
+from chat.admin.filters import Bounded, Period, YesNo
 from chat.admin.transcript import as_text, one_line, transcript
 from chat.live import live
-from chat.models import Conversation, Lead, Message, Visitor
+from chat.models import Conversation, Lead, Message, Tag, Visitor
 from chat.staff import seen_by
 
 OTHERS_SHOWN = 20
+WORDS = 8  # of a search
+LANGUAGES = (  # that the widget speaks
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("he", "עברית"),
+    ("hi", "हिन्दी"),
+    ("it", "Italiano"),
+    ("ja", "日本語"),
+    ("ko", "한국어"),
+    ("nl", "Nederlands"),
+    ("pl", "Polski"),
+    ("pt", "Português"),
+    ("tr", "Türkçe"),
+    ("zh", "中文"),
+)
 
 
 class UpdatedPeriod(Period):
@@ -59,6 +81,52 @@ class HasFailedReply(YesNo):
         return Exists(failed.filter(conversation=OuterRef("pk")))
 
 
+class IsUnanswered(YesNo):
+    title = _("unanswered")
+    parameter_name = "unanswered"
+
+    def condition(self) -> Any:
+        return Q(awaiting_since__isnull=False) | Q(waiting_since__isnull=False)
+
+
+class IsRatedBadly(YesNo):
+    title = _("found unhelpful")
+    parameter_name = "rated"
+
+    def condition(self) -> Any:
+        return Exists(Message.objects.filter(feedback=-1, conversation=OuterRef("pk")))
+
+
+class Language(DropdownFilter):
+    title = _("language")
+    parameter_name = "language"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(LANGUAGES)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        tag = self.value()
+        if tag not in dict(LANGUAGES):
+            return queryset
+        # `de`, `de-AT`, `de_CH`: all that stands before the sign after `-` and `_`.
+        return queryset.filter(Q(locale=tag) | Q(locale__gt=f"{tag}-", locale__lt=f"{tag}`"))
+
+
+class Tagged(DropdownFilter):
+    title = _("tag")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        names = Tag.objects.order_by("name").values_list("name", flat=True).distinct()[:100]
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        name = self.value()
+        if not name:
+            return queryset
+        return queryset.filter(Exists(Tag.objects.filter(name=name, conversation=OuterRef("pk"))))
+
+
 class ReadOnlyAdmin(NamelessLog):
     """For rows that only the product writes. They go with their visitor, by `erase_view`."""
 
@@ -84,17 +152,24 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
         WaitsForPerson,
         HasLead,
         HasFailedReply,
+        IsUnanswered,
+        IsRatedBadly,
+        Language,
+        ("channel", ChoicesDropdownFilter),
+        Tagged,
         UpdatedPeriod,
     )
     list_filter_submit = True
     list_fullwidth = True
     list_per_page = 50
+    paginator = Bounded
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
     search_fields = ("pk",)  # shows the box; what is searched stands in get_search_results
     search_help_text = _("Words of a message, a name, e-mail, phone or company, or an id")
     ordering = ("-updated",)
-    actions = ("download_csv",)
+    actions = ("download_csv", "download_lines")
+    download_right = "export"
     download_columns = {
         "started": lambda row: row.created,
         "last change": lambda row: row.updated,
@@ -127,10 +202,11 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        for part in smart_split(search_term):
-            word = unescape_string_literal(part) if part[0] == part[-1] in "\"'" else part
-            queryset = queryset.filter(_mentions(word.replace("\0", "")))
-        return queryset, False
+        words = [
+            unescape_string_literal(part) if part[0] == part[-1] in "\"'" else part
+            for part in smart_split(search_term.replace("\0", ""))
+        ]
+        return finding.mentioning(queryset, [word for word in words if word.strip()][:WORDS]), False
 
     @admin.display(description=_("last change"), ordering="updated")
     def changed(self, row: Conversation) -> str:
@@ -265,17 +341,3 @@ class VisitorAdmin(ReadOnlyAdmin):
         newest = visitor.conversations.select_related("lead").order_by("-created")
         context["conversations"] = newest[:OTHERS_SHOWN]
         return super().render_change_form(request, context, *args, **more)
-
-
-def _mentions(word: str) -> Q:
-    """A conversation in which `word` stands, or whose lead or id it names."""
-    said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=word)
-    values = ("name", "email", "phone", "company")
-    named = Q()
-    for value in values:
-        named |= Q(**{f"{value}__icontains": word})
-    lead = Lead.objects.filter(named, conversation=OuterRef("pk"))
-    ids = Q(id__istartswith=word) | Q(visitor__id__istartswith=word)
-    ids |= Q(visitor__external_id=word)
-    signed = Q(visitor__name__icontains=word) | Q(visitor__email__icontains=word)
-    return Q(Exists(said)) | Q(Exists(lead)) | ids | signed

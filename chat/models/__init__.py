@@ -5,7 +5,7 @@ stand in `conversations.py` and `personas.py`, the only modules that write these
 """
 
 from chat.models.conversations import Conversation, Message, MessageQuerySet
-from chat.models.desk import StaffProfile
+from chat.models.desk import CannedReply, Note, StaffProfile, Tag
 from chat.models.leads import Lead
 from chat.models.personas import Persona, PersonaVersion
 from chat.models.sites import Site, new_identity_key
@@ -15,6 +15,7 @@ from chat.privacy import Consent, ConsentText, Erasure, Privacy
 
 __all__ = [
     "Brake",
+    "CannedReply",
     "Consent",
     "ConsentText",
     "Conversation",
@@ -23,12 +24,14 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "ModelPrice",
+    "Note",
     "Persona",
     "PersonaVersion",
     "Privacy",
     "Site",
     "Spend",
     "StaffProfile",
+    "Tag",
     "Visitor",
     "new_identity_key",
 ]

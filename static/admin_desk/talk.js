@@ -28,6 +28,8 @@
       this.unsent = new Map();
       /** Pieces of replies that are being written, by message. @type {Map<string, {attempt: number, text: string}>} */
       this.open = new Map();
+      /** What is fetched of single messages, by `seq`. @type {Map<number, Promise<void>>} */
+      this.details = new Map();
       this.lines = part("desk-lines");
       this.field = part("desk-field");
       this.sign = part("desk-typing");
@@ -83,9 +85,8 @@
       this.rev = this.line.rev = Math.max(this.rev, message.rev);
       this.unsent.delete(message.id);
       const shown = this.#row(message.seq);
-      const fresh = this.#drawn(message);
-      if (shown) shown.replaceWith(fresh);
-      else this.lines.append(fresh);
+      if (shown) this.#redraw(shown, message);
+      else this.lines.append(this.#drawn(message));
       part(`unsent-${message.id}`).remove();
       part("desk-empty").remove();
       if (message.role === "visitor") this.#signal("visitor", false);
@@ -138,14 +139,26 @@
       return row;
     }
 
-    /** @param {number} seq */
+    /** @param {HTMLElement} row @param {any} message */
+    #redraw(row, { state, text }) {
+      row.dataset.state = state;
+      const bubble = row.querySelector(".desk-bubble");
+      if (bubble) bubble.textContent = text || "…";
+    }
+
+    /** One after the other: each takes the place of the row before. @param {number} seq */
     #detail(seq) {
+      const before = this.details.get(seq) ?? Promise.resolve();
+      this.details.set(seq, before.then(() => this.#fetch(seq)));
+    }
+
+    /** @param {number} seq */
+    async #fetch(seq) {
       const url = (this.dock.dataset.lines ?? "").replace("/0/", `/${seq}/`);
       const { htmx } = /** @type {any} */ (window);
       const row = this.#row(seq);
-      htmx.ajax("GET", url, { target: row, swap: "afterend" }).then(() => {
-        if (row?.nextElementSibling?.id === row?.id) row?.remove();
-      });
+      await htmx.ajax("GET", url, { target: row, swap: "afterend" });
+      if (row?.nextElementSibling?.id === row?.id) row?.remove();
     }
 
     /** @param {any} frame */
