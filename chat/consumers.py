@@ -41,6 +41,10 @@ class ChatConsumer(AsyncConsumer):
         self.watchdog: asyncio.TimerHandle | None = None
         self.seat = limits.Seat()
 
+    @property
+    def connected(self) -> bool:
+        return self.visit is not None
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without the hop to a thread that Channels makes before every handler."""
         await getattr(self, message["type"].replace(".", "_"))(message)
@@ -61,13 +65,16 @@ class ChatConsumer(AsyncConsumer):
             await self.socket.close(wire.CLOSE_TOO_MANY, "retry_after=5")
             return
         try:
-            frame = wire.parse(message.get("text"))
-            if self.visit is None:
-                await self._connect(frame)
-            else:
-                await self.visit.take(frame)
+            await self._hear(message.get("text"))
         except wire.BadFrame as bad:
             await self._refuse(bad)
+
+    async def _hear(self, text: str | None) -> None:
+        frame = wire.parse(text)
+        if self.visit is None:
+            await self._connect(frame)
+        else:
+            await self.visit.take(frame)
 
     async def websocket_disconnect(self, message: Mapping[str, Any]) -> None:
         if self.watchdog is not None:
@@ -130,7 +137,7 @@ class ChatConsumer(AsyncConsumer):
     # --- What is no sound frame, and silence ----------------------------------------------------
 
     async def _refuse(self, bad: wire.BadFrame) -> None:
-        if self.visit is None:
+        if not self.connected:
             await self.socket.close(wire.CLOSE_PROTOCOL, "connect first")
             return
         self.socket.push(
@@ -154,7 +161,7 @@ class ChatConsumer(AsyncConsumer):
         self.watchdog = asyncio.get_running_loop().call_later(seconds, self._silent)
 
     def _silent(self) -> None:
-        patience = settings.CHAT_SILENCE_TIMEOUT if self.visit is not None else 0.0
+        patience = settings.CHAT_SILENCE_TIMEOUT if self.connected else 0.0
         left = patience - (time.monotonic() - self.last_frame)
         if left > 0.001:  # a loop calls a moment early: then it is time, not time once more
             self._watch(left)

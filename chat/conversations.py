@@ -16,10 +16,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import CharField, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat import consents
+from chat import consents, hours
 from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Message, Site, Visitor
@@ -217,8 +218,10 @@ def _receive(
     added.append(message)
     if conversation.state == Conversation.State.OPEN:
         conversation.awaiting_since = conversation.awaiting_since or now
+    else:  # a person has taken over
+        conversation.waiting_since = conversation.waiting_since or now
     conversation.network = network
-    keep(conversation, "awaiting_since", "network")
+    keep(conversation, "awaiting_since", "waiting_since", "network")
     return Received(conversation, message, added)
 
 
@@ -326,9 +329,8 @@ def close(conversation: uuid.UUID) -> bool:
     if row is None or row.state == Conversation.State.CLOSED:
         return False
     row.state = Conversation.State.CLOSED
-    row.awaiting_since = None
-    row.waiting_since = None
-    keep(row, "state", "awaiting_since", "waiting_since")
+    row.awaiting_since = row.waiting_since = row.taken_by = None
+    keep(row, "state", "awaiting_since", "waiting_since", "taken_by")
     return True
 
 
@@ -343,10 +345,15 @@ def hand_over(*, conversation: uuid.UUID, language: str) -> list[Message]:
         return []
     row.waiting_since = timezone.now()
     row.waiting_mailed = None
+    back = hours.next_opening(row.site.office_hours, row.site.office_zone, row.waiting_since)
+    row.absent_told = row.waiting_since if back else None
     with override(language):
         line = _("Our team has been told and will answer here as soon as somebody is free.")
+        if back:
+            when = date_format(back, "l, H:i")
+            line = _("Our team has been told, and is back here on %(when)s.") % {"when": when}
     added = row.add(role=Message.Role.SYSTEM, text=line)
-    keep(row, "waiting_since", "waiting_mailed")
+    keep(row, "waiting_since", "waiting_mailed", "absent_told")
     return [added]
 
 
@@ -378,6 +385,17 @@ def after(
     return changes
 
 
+def changes_of(conversation: uuid.UUID, rev: int) -> Changes | None:
+    """The same for staff, of one conversation, ended or not; None: it is not there."""
+    while True:
+        row = _NAMED.first(id=conversation)
+        if row is None:
+            return None
+        changes = _changes(Talk(row.id, row), rev, full=rev > row.rev)
+        if not _moved_on(row):
+            return changes
+
+
 def _look(
     visitor: uuid.UUID, conversation: uuid.UUID, rev: int, named: str | None, epoch: str | None
 ) -> Changes:
@@ -385,6 +403,10 @@ def _look(
     shown = talk.as_field()
     other = (named or str(conversation)) != shown["id"]
     full = other or rev > shown["rev"] or (epoch is not None and epoch != str(shown["epoch"]))
+    return _changes(talk, rev, full)
+
+
+def _changes(talk: Talk, rev: int, full: bool) -> Changes:
     if talk.row is None:
         return Changes(talk, [], None, full=full, more=False)
     messages = Message.objects.filter(conversation=talk.row)

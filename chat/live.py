@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
@@ -31,6 +31,7 @@ TYPING_AGAIN = 20.0
 EVERYBODY = "processes"
 MAX_WANTED = 1000
 REST = 1.0  # seconds
+Person = Literal["visitor", "staff"]
 
 
 class Stream:
@@ -135,6 +136,7 @@ class Live:
     def __init__(self) -> None:
         self.name = f"{network.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.sockets: dict[uuid.UUID, set[Socket]] = {}
+        self.desk: set[Socket] = set()  # of staff, whatever they look at
         self.lines: set[Socket] = set()  # those over HTTP, which no server closes by itself
         self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
         self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
@@ -230,6 +232,7 @@ class Live:
             "wanted": len(self._wanted),
             "subscribed": len(self._subscribed),
             "background": len(self._tasks),
+            "desk": len(self.desk),
         }
 
     def text_of(self, conversation: uuid.UUID, shape: Mapping[str, Any]) -> str | None:
@@ -280,6 +283,27 @@ class Live:
         for socket in self.sockets.get(conversation, ()):
             if not socket.held:
                 socket.push(wire.typing("agent", True, stage))
+
+    def person_types(self, conversation: uuid.UUID, role: Person, on: bool) -> None:
+        """A visitor is typing, which staff see, or staff, which the visitor does."""
+        self._person_types(conversation, role, on)
+        event = {"type": "types", "from": self.name, "conversation": conversation.hex}
+        self.send(_talk(conversation), {**event, "role": role, "on": on})
+
+    def _person_types(self, conversation: uuid.UUID, role: Person, on: bool) -> None:
+        for socket in self.sockets.get(conversation, ()):
+            if not socket.held and (socket.member is not None) == (role == "visitor"):
+                socket.push(wire.typing(role, on))
+
+    def tell_desk(self, site: int, frame: Mapping[str, Any]) -> None:
+        """News for all staff who see `site`, in whatever process their sockets are."""
+        self._tell_desk(site, frame)
+        self.send_all({"type": "desk", "site": site, "frame": frame})
+
+    def _tell_desk(self, site: int, frame: Mapping[str, Any]) -> None:
+        for socket in self.desk:
+            if socket.member is not None and socket.member.sees(site):
+                socket.push(frame)
 
     def typing_again(self) -> None:
         """Repeats the sign where no words have come for a while."""
@@ -407,6 +431,10 @@ class Live:
                 self._wanted.setdefault(conversation, set()).add(event["from"])
         elif event["type"] == "typing" and conversation:
             self.typing(conversation, "writing")
+        elif event["type"] == "types" and conversation:
+            self._person_types(conversation, event["role"], event["on"])
+        elif event["type"] == "desk":
+            self._tell_desk(event["site"], event["frame"])
         elif event["type"] == "delta" and conversation:
             self._mirrored(conversation, event["from"], event["frame"])
         elif event["type"] == "messages" and conversation:

@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,7 +23,7 @@ from django.utils.translation import override
 
 from chat.models import Conversation, Lead, Site, Spend
 from chat.money import dollars
-from chat.rights import STAFF_GROUP
+from chat.rights import GROUPS
 
 logger = logging.getLogger(__name__)
 
@@ -263,12 +263,14 @@ class AllSpent(_Spending):
 
 
 def recipients(site: Site) -> list[str]:
-    """The site's own list, else everybody in the group of sales staff."""
+    """The site's own list, else everybody in the groups of staff who sees it and wants mail."""
     named = [line.strip() for line in site.staff_emails.splitlines() if line.strip()]
     if named:
         return named
-    staff = get_user_model()._default_manager.filter(is_active=True, groups__name=STAFF_GROUP)
-    return list(staff.exclude(email="").order_by("email").values_list("email", flat=True))
+    staff = get_user_model()._default_manager.filter(is_active=True, groups__name__in=GROUPS)
+    staff = staff.exclude(desk__email=False)  # who wants no mail
+    staff = staff.filter(Q(desk__sites=None) | Q(desk__sites=site)).exclude(email="")
+    return list(staff.order_by("email").values_list("email", flat=True).distinct())
 
 
 def owners() -> list[str]:

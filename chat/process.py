@@ -13,7 +13,18 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import backends, deliveries, knowing, lines, notices, paid, replies, speaking, turns
+from chat import (
+    backends,
+    deliveries,
+    handover,
+    knowing,
+    lines,
+    notices,
+    paid,
+    replies,
+    speaking,
+    turns,
+)
 from chat.database import background, calling, query
 from chat.live import live
 from chat.replies import Claim, Finished
@@ -45,6 +56,7 @@ async def startup() -> None:
     live.spawn(_every(settings.CHAT_SAVE_INTERVAL, turns.save))
     live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))
+    live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, look_for_people))
     live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _mail))
     live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _deliver))
     live.spawn(_every(CHORES * settings.CHAT_SWEEP_INTERVAL, _embed))
@@ -160,6 +172,17 @@ async def look_at_money() -> None:
     """Learns what staff have changed, and which budgets are spent; sockets hear of it."""
     if await paid.look():
         await live.tell_all()
+
+
+async def look_for_people() -> None:
+    """Where nobody comes for too long the agent says so; who waits is no longer kept waiting."""
+    for conversation in await query(handover.overdue):
+        handed = await query(handover.nobody_comes, conversation)
+        if not handed.changed:
+            continue
+        await live.tell(conversation, [message.as_frame() for message in handed.changed])
+        await live.state_changed(conversation)
+        live.spawn(turns.answer(conversation))
 
 
 async def _mail() -> None:

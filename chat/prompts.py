@@ -94,10 +94,15 @@ def _answered(reply: Message) -> bool:
 
 def _about(material: Material) -> Mapping[str, str]:
     """What the model is told of the visitor: what the lead holds, and who is signed in."""
-    if not material.signed:
-        return material.known
-    signed = ", ".join(material.signed.values())
-    return {"signed in on the website, so do not ask again": signed, **material.known}
+    told: dict[str, str] = {}
+    if material.signed:
+        signed = ", ".join(material.signed.values())
+        told["signed in on the website, so do not ask again"] = signed
+    if material.conversation.brief:
+        told["what a person of our team, who talked with them, tells you"] = (
+            material.conversation.brief
+        )
+    return {**told, **material.known}
 
 
 def model_of(material: Material, model: str = "") -> str:

@@ -115,7 +115,7 @@ def claim(
             forgotten = open_reply.owner == owner and open_reply.id not in writing
             if open_reply.lease_until and open_reply.lease_until > now and not forgotten:
                 return Open(open_reply.id, open_reply.attempt, open_reply.owner)
-            ended.append(_end_orphan(row, open_reply))
+            ended.append(end_orphan(row, open_reply))
         question = _QUESTION.first(conversation=conversation)
         # After an outage the time is long over; then the visitor gets half of it from now.
         deadline = max(
@@ -151,7 +151,7 @@ def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:
         if message is None:
             return None
         if message.stopped or row.state != "open" or row.awaiting_since is not None:
-            ended = _end_orphan(row, message)
+            ended = end_orphan(row, message)
             keep(row)
             return Finished(row, [ended], awaits=row.awaiting_since is not None)
         if message.deadline and message.deadline <= now:
@@ -182,7 +182,7 @@ def _question_seq(reply: Message) -> int:
     return reply.reply_to.seq if reply.reply_to else 0
 
 
-def _end_orphan(row: Conversation, reply: Message) -> Message:
+def end_orphan(row: Conversation, reply: Message) -> Message:
     """Ends a reply whose writer is gone, with the text that was saved.
 
     More may have been shown than was saved, so it becomes an attempt of its own.
@@ -248,19 +248,22 @@ def finish(
         message = _MINE.first(reply=reply, attempt=attempt, owner=owner)
         if message is None:
             return None
+        state, error, quick = outcome.state, outcome.error, list(outcome.replies)
+        if row.state == Conversation.State.HUMAN:  # a person has taken over meanwhile
+            state, error, quick = Message.State.INTERRUPTED, "", []
         figures = dict(outcome.figures)
         if message.cost is not None and figures.get("cost") is not None:
             figures["cost"] += message.cost  # of earlier attempts
         elif figures.get("cost") is None:
             figures.pop("cost", None)
-        if outcome.error:
-            figures |= failure(outcome.error, language_of(row))
+        if error:
+            figures |= failure(error, language_of(row))
         row.change(
             message,
-            state=outcome.state,
+            state=state,
             text=outcome.text,
             sources=list(outcome.sources),
-            replies=list(outcome.replies),
+            replies=quick,
             lease_until=None,
             **figures,
         )

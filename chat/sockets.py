@@ -6,7 +6,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 
@@ -18,8 +18,14 @@ logger = logging.getLogger(__name__)
 MAX_QUEUED = 256 * 1024  # characters that wait for a slow reader; beyond it deltas are dropped
 
 
+class Member(Protocol):
+    """Whoever of the staff is at a socket."""
+
+    def sees(self, site: int) -> bool: ...
+
+
 class Socket:
-    """A visitor's socket as seen by `live`.
+    """A visitor's socket, or one of staff, as seen by `live`.
 
     `rev` is the highest that was sent down. Everything goes through a queue of its own, so that a
     slow reader holds up nobody: when the queue is full deltas are dropped, and once it has drained
@@ -36,6 +42,7 @@ class Socket:
     ) -> None:
         self.conversation: uuid.UUID | None = None
         self.visitor: uuid.UUID | None = None
+        self.member: Member | None = None  # of staff, in place of a visitor
         self.rev = 0
         self.sound = False  # `live` sets it
         self.held = False

@@ -24,6 +24,7 @@ from chat import (
     metrics,
     prompts,
     replies,
+    staff_wire,
     summaries,
     wire,
 )
@@ -350,6 +351,8 @@ async def say(
     )
     row = received.conversation
     await live.tell(row.id, [message.as_frame() for message in received.added])
+    if not received.duplicate and row.state == Conversation.State.HUMAN:
+        live.tell_desk(row.site_id, staff_wire.news("said", str(row.id), row.site.name))
     if not received.duplicate and row.state == Conversation.State.OPEN:
         turn = running.get(row.id)
         if turn is not None:
@@ -390,12 +393,12 @@ async def restart(conversation: uuid.UUID) -> None:
     reply = await query(replies.restart, conversation)
     if reply is not None:
         end_reply(reply, conversation, "stop")
-        await _ended(reply)
+        await ended(reply)
     await live.state_changed(conversation)
 
 
-async def _ended(reply: Open) -> None:
-    """Waits two seconds at most: then whoever takes it over ends it."""
+async def ended(reply: Open) -> None:
+    """Waits for a reply to end, two seconds at most: then whoever takes it over ends it."""
     for _ in range(40):
         if not await query(replies.is_open, reply.reply):
             break
@@ -417,7 +420,7 @@ async def silence(visitor: uuid.UUID) -> None:
     """Ends the replies to a visitor that are being written, in whatever process."""
     for conversation, reply in await query(replies.open_of, visitor):
         end_reply(reply, conversation, "stop")
-        await _ended(reply)
+        await ended(reply)
 
 
 async def forget(visitor: uuid.UUID) -> None:

@@ -139,7 +139,8 @@ class Visit:
         return bool(wait)
 
     async def _typing(self, frame: wire.Typing) -> None:
-        """Goes to staff only, and their desk is not open yet."""
+        """Goes to staff only."""
+        live.person_types(self._talk, "visitor", frame.on)
 
     async def _stop(self, frame: wire.Stop) -> None:
         speaking.hush(self._talk)

@@ -192,7 +192,7 @@ def parse(raw: str | bytes | None) -> Frame:
         raise BadFrame("That frame is too large.")
     data = decode(raw)
     try:
-        return _reader(data.get("type"))(_Fields(data))
+        return _reader(data.get("type"))(Fields(data))
     except BadFrame as bad:
         bad.client_id, bad.about = _named(data)
         raise
@@ -245,7 +245,7 @@ def _named(data: Mapping[str, Any]) -> tuple[str | None, str | None]:
     )
 
 
-class _Fields:
+class Fields:
     """A frame's fields, each taken with the type it must have; null counts as absent."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -303,7 +303,7 @@ class _Fields:
         return locale(self._data.get("locale"))
 
     def words(self) -> str:
-        text = self._cleaned("text", MAX_TEXT, "That message is too long.")
+        text = self.cleaned("text", MAX_TEXT, "That message is too long.")
         if not text:
             raise BadFrame("The text is blank.", counts=False)
         return text
@@ -311,9 +311,9 @@ class _Fields:
     def comment(self) -> str:
         if self._data.get("comment") is None:
             return ""
-        return self._cleaned("comment", MAX_COMMENT, "That comment is too long.")
+        return self.cleaned("comment", MAX_COMMENT, "That comment is too long.")
 
-    def _cleaned(self, name: str, limit: int, too_long: str) -> str:
+    def cleaned(self, name: str, limit: int, too_long: str) -> str:
         value = self._data.get(name)
         if not isinstance(value, str):
             raise BadFrame(f"The field {name!r} is missing or wrong.")
@@ -335,7 +335,7 @@ def page(value: Any) -> Page | None:
         return None
     if not isinstance(value, dict):
         raise BadFrame("The field 'page' is no object.")
-    fields = _Fields(value)
+    fields = Fields(value)
     return Page(
         **{
             name: drop_controls(fields.text(name, MAX_FRAME, default=""))[:limit]
@@ -353,7 +353,7 @@ def locale(value: Any) -> str:
     return value if _LOCALE.fullmatch(value) and len(value) <= 35 else ""
 
 
-def _connect(fields: _Fields) -> Connect:
+def _connect(fields: Fields) -> Connect:
     return Connect(
         token=fields.text("token", MAX_TOKEN),
         rev=fields.whole("rev", 0),
@@ -364,7 +364,7 @@ def _connect(fields: _Fields) -> Connect:
     )
 
 
-def _say(fields: _Fields) -> Say:
+def _say(fields: Fields) -> Say:
     return Say(
         fields.uuid("client_id"),
         fields.words(),
@@ -373,14 +373,14 @@ def _say(fields: _Fields) -> Say:
     )
 
 
-def _reader(kind: Any) -> Callable[[_Fields], Frame]:
+def _reader(kind: Any) -> Callable[[Fields], Frame]:
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is None:
         raise BadFrame("That type of frame is unknown.")
     return reader
 
 
-def _status(fields: _Fields) -> Status:
+def _status(fields: Fields) -> Status:
     conversation = fields.raw("conversation")
     return Status(
         rev=fields.whole("rev", 0),
@@ -390,7 +390,7 @@ def _status(fields: _Fields) -> Status:
     )
 
 
-_READERS: dict[str, Callable[[_Fields], Frame]] = {
+_READERS: dict[str, Callable[[Fields], Frame]] = {
     "connect": _connect,
     "message": _say,
     "typing": lambda fields: Typing(fields.flag("on")),
@@ -458,7 +458,7 @@ def delta(message: str, attempt: int, off: int, text: str) -> dict[str, Any]:
 
 
 def typing(
-    role: Literal["agent", "staff"],
+    role: Literal["visitor", "agent", "staff"],
     on: bool,
     stage: Literal["reading", "searching", "writing"] | None = None,
 ) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from chat import (
     metrics,
     paid,
     prompts,
+    staff_wire,
     tools,
     wire,
 )
@@ -442,6 +443,9 @@ class Writer:
             language=language_of(self._material.conversation),
         )
         await live.tell(self._conversation, [message.as_frame() for message in added])
+        if added:
+            site = self._material.conversation.site
+            live.tell_desk(site.pk, staff_wire.news("waiting", str(self._conversation), site.name))
         return json.dumps({"told": True, "the visitor has been told so": True})
 
     # --- The end --------------------------------------------------------------------------------

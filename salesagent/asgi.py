@@ -1,7 +1,7 @@
-"""The door: HTTP to Django, `/socket` to the chat, and what happens when a server starts and ends.
+"""The door: HTTP to Django, sockets to the chat, and what happens when a server starts and ends.
 
 Neither the origin nor a login is judged here. The chat's consumer judges the origin against its
-site, and reads no cookie.
+site, and reads no cookie; the staff's takes its own origin alone, and a session.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from django.urls import path, re_path  # noqa: E402
 
 from chat import checks, process  # noqa: E402
 from chat.consumers import ChatConsumer  # noqa: E402
+from chat.staff_consumer import StaffConsumer  # noqa: E402
 from salesagent.proxy import Scope, TrustedProxy  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ application = TrustedProxy(
             "websocket": URLRouter(
                 [
                     path("socket", ChatConsumer.as_asgi()),
+                    path("staff/socket", StaffConsumer.as_asgi()),
                     re_path(r"", no_such_socket),  # type: ignore[arg-type]  # no view, an ASGI app
                 ]
             ),

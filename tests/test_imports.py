@@ -44,7 +44,7 @@ STORED = {
     "deliveries",
     "outbound",
 }
-SHOWN = {"wire", "live", "sockets", "metrics"}
+SHOWN = {"wire", "staff_wire", "live", "sockets", "metrics"}
 DOOR = STORED | SHOWN
 DOOR |= {"turns", "notices", "process", "backends", "gate", "paid", "watching", "speaking"}
 WRITING = (
@@ -54,6 +54,12 @@ CHAT: dict[str, set[str]] = {
     "urls": {"views", "pages", "frames", "own", "hearing"},
     "apps": {"checks", "rights", "database", "knowing"},
     "consumers": DOOR | {"reading", "visit"},
+    "staff_consumer": DOOR | {"consumers", "staff", "staff_visit"},
+    "staff_visit": DOOR | {"audit", "handover", "staff"},
+    "staff_wire": {"wire"},
+    "handover": {"models", "conversations", "replies"},
+    "finding": {"models"},
+    "audit": {"models"},
     "visit": DOOR | {"reading", "languages"},
     "reading": DOOR,
     "views": DOOR | {"pages"},
@@ -64,9 +70,11 @@ CHAT: dict[str, set[str]] = {
     "pages": DOOR | {"demo"},
     # llm: the prices as delivered; context: how long instructions are
     "admin": DOOR
-    | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts"},
+    | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts"}
+    | {"audit", "staff", "finding", "hours"},
     "notices": STORED | {"money"},
-    "process": WRITING | {"turns", "notices", "backends", "watching", "lines", "speaking"},
+    "process": WRITING
+    | {"turns", "handover", "notices", "backends", "watching", "lines", "speaking"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics", "speaking"},
     "speaking": STORED | SHOWN | {"breaker", "paid", "replies"},
     "leads": {"models", "conversations", "evidence", "deliveries"},
@@ -86,7 +94,7 @@ CHAT: dict[str, set[str]] = {
     "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "origins", "personas"},
     # wire: how much fits into one frame
-    "conversations": {"models", "consents", "erasing", "identity", "wire"},
+    "conversations": {"hours", "models", "consents", "erasing", "identity", "wire"},
     "personas": {"models"},
     "limits": {"models"},
     "models": {"money", "privacy"},

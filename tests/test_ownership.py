@@ -108,11 +108,12 @@ def test_every_route_is_listed() -> None:
     assert set(routes(get_resolver().url_patterns)) == set(ROUTES)
 
 
-def test_the_one_socket_is_the_visitors() -> None:
+def test_one_socket_is_the_visitors_and_one_the_staffs() -> None:
+    """The second is tried in `tests/test_staff_socket.py`."""
     from salesagent.asgi import application
 
     sockets = application.app.application_mapping["websocket"].routes
-    assert [str(each.pattern) for each in sockets] == ["socket", ""]
+    assert [str(each.pattern) for each in sockets] == ["socket", "staff/socket", ""]
 
 
 @pytest.mark.parametrize("kind", wire.UPWARDS)

@@ -1,4 +1,4 @@
-"""The group of sales staff: made by `migrate`, and just the rights it needs."""
+"""The groups of staff: made by `migrate`, and just the rights they need."""
 
 import pytest
 from django.apps import apps
@@ -6,13 +6,15 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
-from chat.rights import STAFF_GROUP
+from chat.rights import ADMIN_GROUP, LEAD_GROUP, STAFF_GROUP
 
 pytestmark = pytest.mark.django_db
 
 GIVEN = {
     "chat.view_conversation",
     "chat.change_conversation",  # to close one
+    "chat.take_conversation",
+    "chat.export_conversation",
     "chat.view_message",
     "chat.view_visitor",
     "chat.view_site",
@@ -34,9 +36,35 @@ GIVEN = {
 }
 
 
-def rights() -> set[str]:
+# What the next group has beside that.
+LEAD = {
+    "chat.release_conversation",
+    "chat.view_staffprofile",
+    "chat.change_staffprofile",
+}
+ADMIN = {
+    "chat.delete_visitor",  # and so all that is stored of one
+    "chat.add_site",
+    "chat.change_site",
+    "chat.delete_site",
+    "chat.delete_lead",
+    "chat.delete_persona",
+    "chat.stop_paid_calls",
+    "chat.add_modelprice",
+    "chat.change_modelprice",
+    "chat.delete_modelprice",
+    "chat.add_staffprofile",
+    "chat.delete_staffprofile",
+    "knowledge.delete_collection",
+    "knowledge.delete_entry",
+    *(f"auth.{act}_user" for act in ("view", "add", "change", "delete")),
+    *(f"auth.{act}_group" for act in ("view", "add", "change", "delete")),
+}
+
+
+def rights(group: str = STAFF_GROUP) -> set[str]:
     member = User.objects.create_user("vera")
-    member.groups.add(Group.objects.get(name=STAFF_GROUP))
+    member.groups.add(Group.objects.get(name=group))
     return member.get_all_permissions()
 
 
@@ -49,6 +77,11 @@ def migrated_again() -> None:
 
 def test_migrate_makes_the_group_with_just_these_rights() -> None:
     assert rights() == GIVEN
+
+
+@pytest.mark.parametrize(("group", "more"), [(LEAD_GROUP, LEAD), (ADMIN_GROUP, LEAD | ADMIN)])
+def test_each_further_group_has_more(group: str, more: set[str]) -> None:
+    assert rights(group) == GIVEN | more
 
 
 def test_a_second_migrate_changes_nothing() -> None:

@@ -13,19 +13,42 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from django.views.decorators.http import require_GET, require_POST
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
 
-from chat import conversations
+from chat import audit, conversations, finding
 from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
-from chat.admin.filters import Period, YesNo
-from chat.admin.transcript import as_text, transcript
+from chat.admin.filters import Bounded, Period, YesNo
+from chat.admin.transcript import as_text, one_line, transcript
 from chat.live import live
-from chat.models import Conversation, Lead, Message, Visitor
+from chat.models import Conversation, Lead, Message, Tag, Visitor
+from chat.staff import seen_by
 
 OTHERS_SHOWN = 20
+WORDS = 8  # of a search
+LANGUAGES = (  # that the widget speaks
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("he", "עברית"),
+    ("hi", "हिन्दी"),
+    ("it", "Italiano"),
+    ("ja", "日本語"),
+    ("ko", "한국어"),
+    ("nl", "Nederlands"),
+    ("pl", "Polski"),
+    ("pt", "Português"),
+    ("tr", "Türkçe"),
+    ("zh", "中文"),
+)
 
 
 class UpdatedPeriod(Period):
@@ -58,6 +81,52 @@ class HasFailedReply(YesNo):
         return Exists(failed.filter(conversation=OuterRef("pk")))
 
 
+class IsUnanswered(YesNo):
+    title = _("unanswered")
+    parameter_name = "unanswered"
+
+    def condition(self) -> Any:
+        return Q(awaiting_since__isnull=False) | Q(waiting_since__isnull=False)
+
+
+class IsRatedBadly(YesNo):
+    title = _("found unhelpful")
+    parameter_name = "rated"
+
+    def condition(self) -> Any:
+        return Exists(Message.objects.filter(feedback=-1, conversation=OuterRef("pk")))
+
+
+class Language(DropdownFilter):
+    title = _("language")
+    parameter_name = "language"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(LANGUAGES)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        tag = self.value()
+        if tag not in dict(LANGUAGES):
+            return queryset
+        # `de`, `de-AT`, `de_CH`: all that stands before the sign after `-` and `_`.
+        return queryset.filter(Q(locale=tag) | Q(locale__gt=f"{tag}-", locale__lt=f"{tag}`"))
+
+
+class Tagged(DropdownFilter):
+    title = _("tag")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        names = Tag.objects.order_by("name").values_list("name", flat=True).distinct()[:100]
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        name = self.value()
+        if not name:
+            return queryset
+        return queryset.filter(Exists(Tag.objects.filter(name=name, conversation=OuterRef("pk"))))
+
+
 class ReadOnlyAdmin(NamelessLog):
     """For rows that only the product writes. They go with their visitor, by `erase_view`."""
 
@@ -83,17 +152,24 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
         WaitsForPerson,
         HasLead,
         HasFailedReply,
+        IsUnanswered,
+        IsRatedBadly,
+        Language,
+        ("channel", ChoicesDropdownFilter),
+        Tagged,
         UpdatedPeriod,
     )
     list_filter_submit = True
     list_fullwidth = True
     list_per_page = 50
+    paginator = Bounded
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
     search_fields = ("pk",)  # shows the box; what is searched stands in get_search_results
     search_help_text = _("Words of a message, a name, e-mail, phone or company, or an id")
     ordering = ("-updated",)
-    actions = ("download_csv",)
+    actions = ("download_csv", "download_lines")
+    download_right = "export"
     download_columns = {
         "started": lambda row: row.created,
         "last change": lambda row: row.updated,
@@ -120,15 +196,17 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
         said = Message.objects.filter(conversation=OuterRef("pk"), role=Message.Role.VISITOR)
         newest = said.order_by("-seq").annotate(start=Substr("text", 1, 200)).values("start")[:1]
         rows = super().get_queryset(request).select_related("site", "lead", "visitor")
+        rows = seen_by(request.user, rows)
         return rows.annotate(last_words=Subquery(newest)).defer("summary")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        for part in smart_split(search_term):
-            word = unescape_string_literal(part) if part[0] == part[-1] in "\"'" else part
-            queryset = queryset.filter(_mentions(word.replace("\0", "")))
-        return queryset, False
+        words = [
+            unescape_string_literal(part) if part[0] == part[-1] in "\"'" else part
+            for part in smart_split(search_term.replace("\0", ""))
+        ]
+        return finding.mentioning(queryset, [word for word in words if word.strip()][:WORDS]), False
 
     @admin.display(description=_("last change"), ordering="updated")
     def changed(self, row: Conversation) -> str:
@@ -159,8 +237,12 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         close = self.admin_site.admin_view(require_POST(self.close_view))
-        own = path("<path:object_id>/close/", close, name="chat_conversation_close")
-        return [own, *super().get_urls()]
+        line = self.admin_site.admin_view(require_GET(self.line_view))
+        return [
+            path("<path:object_id>/close/", close, name="chat_conversation_close"),
+            path("<path:object_id>/lines/<int:seq>/", line, name="chat_conversation_line"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self,
@@ -171,6 +253,7 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
     ) -> HttpResponse:
         """The transcript, in place of a form."""
         row = self._row(request, object_id)
+        audit.note(request.user.pk, row.pk, audit.OPENED)
         others = Conversation.objects.filter(visitor=row.visitor_id).exclude(pk=row.pk)
         context = {
             **self.admin_site.each_context(request),
@@ -181,6 +264,9 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "lead": getattr(row, "lead", None),
             "transcript": transcript(row),
             "others": others.order_by("-updated")[:OTHERS_SHOWN],
+            "may_take": request.user.has_perm("chat.take_conversation"),
+            "may_release": request.user.has_perm("chat.release_conversation"),
+            "speaks": row.taken_by_id == request.user.pk,
             "may_close": self._may_close(request, row),
             "may_erase": request.user.has_perm("chat.delete_visitor"),
             "may_see_lead": request.user.has_perm("chat.view_lead"),
@@ -188,6 +274,14 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "media": self.media,
         }
         return TemplateResponse(request, "admin/desk/conversation.html", context)
+
+    def line_view(self, request: HttpRequest, object_id: str, seq: int) -> HttpResponse:
+        """One message of it, for a page that is open and hears of it."""
+        found = one_line(self._row(request, object_id), seq)
+        if found is None:
+            raise Http404
+        context = {"line": found, "message": found.message}
+        return TemplateResponse(request, "admin/desk/line.html", context)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
@@ -247,17 +341,3 @@ class VisitorAdmin(ReadOnlyAdmin):
         newest = visitor.conversations.select_related("lead").order_by("-created")
         context["conversations"] = newest[:OTHERS_SHOWN]
         return super().render_change_form(request, context, *args, **more)
-
-
-def _mentions(word: str) -> Q:
-    """A conversation in which `word` stands, or whose lead or id it names."""
-    said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=word)
-    values = ("name", "email", "phone", "company")
-    named = Q()
-    for value in values:
-        named |= Q(**{f"{value}__icontains": word})
-    lead = Lead.objects.filter(named, conversation=OuterRef("pk"))
-    ids = Q(id__istartswith=word) | Q(visitor__id__istartswith=word)
-    ids |= Q(visitor__external_id=word)
-    signed = Q(visitor__name__icontains=word) | Q(visitor__email__icontains=word)
-    return Q(Exists(said)) | Q(Exists(lead)) | ids | signed

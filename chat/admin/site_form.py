@@ -3,6 +3,7 @@
 import re
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -19,7 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from chat import looks, origins
+from chat import hours, looks, origins
 from chat.models import Site
 
 SUGGESTIONS = 6
@@ -193,6 +194,9 @@ class SiteForm(forms.ModelForm):
             "language",
             "avatar",
             "staff_emails",
+            "office_hours",
+            "office_zone",
+            "answer_within",
             "idle_days",
             "consent",
             "consent_text",
@@ -205,6 +209,7 @@ class SiteForm(forms.ModelForm):
             "facts": UnfoldAdminTextareaWidget({"rows": 6}),
             "greeting": UnfoldAdminTextareaWidget({"rows": 3}),
             "staff_emails": UnfoldAdminTextareaWidget({"rows": 3}),
+            "office_hours": UnfoldAdminTextareaWidget({"rows": 3}),
             "consent_text": UnfoldAdminTextareaWidget({"rows": 3}),
         }
 
@@ -253,6 +258,23 @@ class SiteForm(forms.ModelForm):
     def clean_allowed_origins(self) -> str:
         lines = self.cleaned_data["allowed_origins"].splitlines()
         return "\n".join(origin(line.strip()) for line in lines if line.strip())
+
+    def clean_office_hours(self) -> str:
+        text: str = self.cleaned_data["office_hours"]
+        try:
+            hours.parse(text)
+        except ValueError as error:
+            raise ValidationError(
+                _("“%(line)s” is no span. Write lines like Mon-Fri 9:00-17:30."),
+                params={"line": str(error)[:60]},
+            ) from None
+        return text
+
+    def clean_office_zone(self) -> str:
+        zone: str = self.cleaned_data["office_zone"].strip()
+        if zone not in available_timezones():
+            raise ValidationError(_("A time zone is named like Europe/Berlin, or UTC."))
+        return zone
 
     def clean_staff_emails(self) -> str:
         lines = [line.strip() for line in self.cleaned_data["staff_emails"].splitlines()]

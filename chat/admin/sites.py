@@ -63,7 +63,17 @@ class SiteAdmin(ModelAdmin):
                 )
             },
         ),
-        (_("Staff and silence"), {"fields": ("staff_emails", "idle_days")}),
+        (
+            _("Staff and silence"),
+            {
+                "fields": (
+                    "staff_emails",
+                    "office_hours",
+                    ("office_zone", "answer_within"),
+                    "idle_days",
+                )
+            },
+        ),
         (
             _("What visitors are told, and how long it is kept"),
             {"fields": ("consent", "consent_text", "consent_link", "keep_days")},

@@ -60,6 +60,13 @@ def transcript(conversation: Conversation) -> Transcript:
     )
 
 
+def one_line(conversation: Conversation, seq: int) -> Line | None:
+    """A single message, as it stands in the whole."""
+    found = conversation.messages.select_related("persona_version__persona", "author")
+    message = found.filter(seq=seq).first()
+    return line(message, _("Agent")) if message else None
+
+
 def as_text(messages: Iterable[Message]) -> str:
     """The words alone, a line for each message."""
     return "\n".join(f"{each.get_role_display()}: {each.text}" for each in messages)

@@ -5,6 +5,7 @@ stand in `conversations.py`, `leads.py` and `personas.py`, the only modules that
 """
 
 from chat.models.conversations import Conversation, Message, MessageQuerySet
+from chat.models.desk import CannedReply, Note, StaffProfile, Tag
 from chat.models.leads import Lead
 from chat.models.personas import Persona, PersonaVersion
 from chat.models.sites import Site, new_identity_key
@@ -15,6 +16,7 @@ from chat.privacy import Consent, ConsentText, Erasure, Privacy
 
 __all__ = [
     "Brake",
+    "CannedReply",
     "Consent",
     "ConsentText",
     "Conversation",
@@ -24,11 +26,14 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "ModelPrice",
+    "Note",
     "Persona",
     "PersonaVersion",
     "Privacy",
     "Site",
     "Spend",
+    "StaffProfile",
+    "Tag",
     "Visitor",
     "Webhook",
     "new_identity_key",

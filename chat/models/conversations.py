@@ -23,6 +23,9 @@ class Conversation(models.Model):
         HUMAN = "human", _("with a person")
         CLOSED = "closed", _("closed")
 
+    class Channel(models.TextChoices):
+        WEB = "web", _("website")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="conversations", verbose_name=_("site")
@@ -36,13 +39,30 @@ class Conversation(models.Model):
     last_seq = models.PositiveIntegerField(_("messages"), default=0)
     # Since when the newest words of the visitor wait for a reply to be claimed; null: none wait.
     awaiting_since = models.DateTimeField(null=True, blank=True, editable=False)
-    # Since when the visitor waits for a person (the agent goes on meanwhile); null: does not.
+    # Since when the visitor waits for a person: one that has not come (the agent goes on
+    # meanwhile), or one that has, and has not answered yet; null: does not.
     waiting_since = models.DateTimeField(_("waits for a person since"), null=True, blank=True)
     waiting_mailed = models.DateTimeField(null=True, blank=True, editable=False)
+    # The visitor has been told that nobody comes for now.
+    absent_told = models.DateTimeField(null=True, blank=True, editable=False)
+    # With a person: who that is, and under which name visitors see them.
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("taken over by"),
+    )
+    taken_name = models.CharField(max_length=80, blank=True, editable=False)
+    # What staff tell the agent when they hand back: for its prompt, not for the visitor.
+    brief = models.CharField(_("for the agent"), max_length=500, blank=True, editable=False)
     locale = models.CharField(_("locale"), max_length=35, blank=True)
     page_url = models.TextField(_("page"), blank=True)
     page_title = models.CharField(_("page title"), max_length=300, blank=True)
     referrer = models.TextField(_("referrer"), blank=True)
+    channel = models.CharField(_("channel"), max_length=12, choices=Channel, default=Channel.WEB)
     # A mark of the address the visitor wrote from last (`limits.mark`): it pays for the replies.
     network = models.CharField(max_length=32, blank=True, editable=False)
     summary = models.TextField(_("summary"), blank=True)
@@ -56,9 +76,18 @@ class Conversation(models.Model):
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
         ordering = ["-updated"]
+        permissions = [
+            ("take_conversation", "Can take over a conversation"),
+            ("export_conversation", "Can download conversations"),
+            ("release_conversation", "Can hand back what another has taken over"),
+        ]
         indexes = [
             models.Index(fields=["-updated"], name="conversation_newest"),
             models.Index(fields=["site", "-updated"], name="conversation_of_site"),
+            models.Index(fields=["state", "-updated"], name="conversation_state"),
+            models.Index(fields=["locale", "-updated"], name="conversation_locale"),
+            models.Index(fields=["channel", "-updated"], name="conversation_channel"),
+            models.Index(fields=["-created"], name="conversation_begun"),
             models.Index(fields=["visitor", "-created"], name="conversation_of_visitor"),
             models.Index(
                 fields=["awaiting_since"],
@@ -211,7 +240,13 @@ class Message(models.Model):
         indexes = [
             models.Index(
                 fields=["lease_until"], name="open_replies", condition=Q(state="streaming")
-            )
+            ),
+            models.Index(fields=["conversation"], name="rated_badly", condition=Q(feedback=-1)),
+            models.Index(
+                fields=["conversation"], name="failed_replies", condition=Q(state="failed")
+            ),
+            # For the figures of the desk's first page.
+            models.Index(fields=["created", "role"], name="message_day"),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 import secrets
 
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -69,6 +69,24 @@ class Site(Privacy):
         _("e-mail to"),
         blank=True,
         help_text=_("Who hears of leads and calls for help. One a line."),
+    )
+    # chat/hours.py reads it.
+    office_hours = models.TextField(
+        _("office hours"),
+        blank=True,
+        help_text=_(
+            "When somebody can come: a line like Mon-Fri 9:00-17:30 for each span. Empty: always."
+        ),
+    )
+    office_zone = models.CharField(_("time zone"), max_length=40, default="UTC")
+    answer_within = models.PositiveIntegerField(
+        _("minutes until nobody comes"),
+        default=5,
+        validators=[MaxValueValidator(1440)],
+        help_text=_(
+            "A visitor who waits for a person so long is told, asked for an address, and served by "
+            "the agent. Who has taken over and stays silent for twice as long hands back. 0: never."
+        ),
     )
     idle_days = models.PositiveIntegerField(
         _("idle days"),

@@ -31,5 +31,5 @@ def _filled(route: str, rows: Mapping[str, Any]) -> str:
         return "nothing-here/"
     app, _, rest = route.partition("/")
     row = rows.get(f"{app}.{rest.partition('/')[0]}", 1)
-    values = {"number": 1, "content_type_id": 1}
+    values = {"number": 1, "seq": 1, "content_type_id": 1}
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values.get(found[1], row)), route)

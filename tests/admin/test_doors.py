@@ -36,7 +36,16 @@ SALES = {
     *(
         f"{app}/{model}/{page}"
         for app, model, pages in (
-            ("chat", "conversation", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
+            (
+                "chat",
+                "conversation",
+                (
+                    "",
+                    "<path:object_id>/change/",
+                    "<path:object_id>/history/",
+                    "<path:object_id>/lines/<int:seq>/",
+                ),
+            ),
             ("chat", "visitor", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
             ("chat", "lead", ("", "<path:object_id>/change/", "<path:object_id>/history/")),
             ("chat", "spend", ("", "<path:object_id>/change/", "<path:object_id>/history/")),

@@ -193,6 +193,8 @@ def site_form(site: Site, **changes: Any) -> dict[str, Any]:
         "language": "en",
         "staff_emails": "",
         "idle_days": 30,
+        "office_zone": "UTC",
+        "answer_within": 5,
         **changes,
     }
 
@@ -202,6 +204,15 @@ def save_site(client: Client, site: Site, **changes: Any) -> int:
     status = client.post(path, site_form(site, **changes)).status_code
     site.refresh_from_db()
     return status
+
+
+def test_office_hours_are_written_as_one_says_them(root: Client, site: Site) -> None:
+    said = {"office_hours": "Mon-Fri 9:00-17:30\nSat 10-14", "office_zone": "Europe/Berlin"}
+    assert save_site(root, site, **said) == 302
+    assert site.office_zone == "Europe/Berlin"
+    for wrong in ({"office_hours": "always"}, {"office_zone": "Berlin"}, {"answer_within": "-1"}):
+        assert save_site(root, site, **wrong) == 200
+    assert site.office_hours.splitlines()[1] == "Sat 10-14"
 
 
 def test_a_site_is_edited_in_words(root: Client, site: Site) -> None:

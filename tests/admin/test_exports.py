@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from typing import Any
 from unicodedata import category
@@ -24,16 +25,16 @@ SIGNS = "=+-@＝＋－＠"
 UNSEEN = "\xad\u200b\u200c\u200d\u200e\u200f\u202e\u2060\ufe0f\ufeff"
 
 
-def taken(client: Client, model: str, *pks: Any) -> Any:
+def taken(client: Client, model: str, *pks: Any, action: str = "download_csv") -> Any:
     path = reverse(f"admin:chat_{model}_changelist")
-    return client.post(path, {"action": "download_csv", "_selected_action": [*map(str, pks)]})
+    return client.post(path, {"action": action, "_selected_action": [*map(str, pks)]})
 
 
 def table(response: Any) -> list[dict[str, str]]:
     assert response.status_code == 200
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert "no-store" in response["Cache-Control"]
-    text = response.content.decode()
+    text = response.getvalue().decode()
     assert text.startswith("\ufeff")
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
 
@@ -184,3 +185,31 @@ def test_a_long_list_takes_few_queries(
         pks = model.objects.values_list("pk", flat=True)
         with django_assert_max_num_queries(24):
             taken(staff, model._meta.model_name, *pks)
+
+
+@pytest.mark.django_db
+def test_lines_of_json_hold_values_as_they_are(staff: Client, site: Site) -> None:
+    row = talk(site, '=cmd|"x"\nSecond line, {"a": 1}')
+    response = taken(staff, "conversation", row.pk, action="download_lines")
+    assert response["Content-Type"] == "application/jsonl"
+    assert response.streaming
+    [line] = response.getvalue().decode().splitlines()
+    told = json.loads(line)
+    assert '=cmd|"x"' in told["transcript"]
+    assert (told["state"], told["messages"]) == ("open", row.last_seq)
+    assert LogEntry.objects.get().change_message == "Downloaded as JSON lines"
+
+
+@pytest.mark.django_db
+def test_a_download_takes_a_right_of_its_own(site: Site) -> None:
+    row = talk(site, "hello")
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_conversation"))
+    client = Client()
+    client.force_login(reader)
+    for action in ("download_csv", "download_lines"):
+        response = taken(client, "conversation", row.pk, action=action)
+        assert not response.streaming
+        assert "Content-Disposition" not in response
+    reader.user_permissions.add(Permission.objects.get(codename="export_conversation"))
+    assert "hello" in taken(client, "conversation", row.pk).getvalue().decode()

@@ -7,13 +7,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from chat.admin.transcript import NEWEST
-from chat.models import Conversation, Lead, Message, PersonaVersion, Site, Visitor
+from chat.models import (
+    Conversation,
+    Lead,
+    Message,
+    PersonaVersion,
+    Site,
+    StaffProfile,
+    Visitor,
+)
 from tests.admin.desk import ESCAPED, HOSTILE, page, queries, reply, talk, transcript
 from tests.base import make_site
 
@@ -330,3 +339,44 @@ def test_who_is_signed_in_is_named_and_found(staff: Client, site: Site) -> None:
     for words, found in (("ada@visitor", True), ("K-7", True), ("eve@visitor", False)):
         shown = page(staff, "chat_conversation_changelist", q=words)
         assert (str(row.pk) in shown) is found
+
+
+# --- Who opened it, and who may ------------------------------------------------------------------
+
+
+def test_every_opening_is_a_line_in_the_log(staff: Client, vera: User, site: Site) -> None:
+    row = talk(site, "hello")
+    transcript(staff, row)
+    transcript(staff, row)
+    lines = LogEntry.objects.filter(user=vera, object_id=str(row.pk), change_message="Opened")
+    assert lines.count() == 2
+    assert "hello" not in lines[0].object_repr
+
+
+def test_staff_of_some_sites_see_the_talks_of_those_alone(
+    staff: Client, vera: User, site: Site
+) -> None:
+    other = make_site("other")
+    mine, theirs = talk(site, "one"), talk(other, "two")
+    assert listed(staff) == 2
+    StaffProfile.objects.create(user=vera).sites.add(site)
+    assert listed(staff) == 1
+    transcript(staff, mine)
+    for name, args in (
+        ("change", [theirs.pk]),
+        ("history", [theirs.pk]),
+        ("close", [theirs.pk]),
+        ("line", [theirs.pk, 1]),
+    ):
+        path = reverse(f"admin:chat_conversation_{name}", args=args)
+        response = staff.post(path) if name == "close" else staff.get(path)
+        assert response.status_code in (302, 404), name
+        assert "two" not in response.content.decode()
+    assert Conversation.objects.get(pk=theirs.pk).state == "open"
+
+
+def test_one_line_of_a_transcript_is_what_it_is_in_the_whole(staff: Client, site: Site) -> None:
+    row = talk(site, "hello")
+    path = reverse("admin:chat_conversation_line", args=[row.pk, 2])
+    assert staff.get(path).content.decode().strip() in transcript(staff, row)
+    assert staff.get(path.replace("/2/", "/99/")).status_code == 404

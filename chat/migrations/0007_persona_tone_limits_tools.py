@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0005_leads_and_webhooks'),
+        ('chat', '0006_leads_and_webhooks'),
     ]
 
     operations = [
