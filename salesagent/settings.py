@@ -193,6 +193,7 @@ elif _database["ENGINE"].endswith("postgresql"):
     _database.setdefault("OPTIONS", {}).update(
         {
             "pool": {"min_size": 1, "max_size": CHAT_DATABASE_THREADS + 8, "timeout": 5},
+            "server_side_binding": True,  # a sixth of a turn's CPU went into making SQL literals
             "options": f"-c statement_timeout={int(CHAT_STATEMENT_TIMEOUT * 1000)}",
         }
     )
