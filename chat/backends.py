@@ -35,6 +35,13 @@ def build() -> None:
         _models[name] = load(name)
 
 
+def warm() -> None:
+    """What the models' first replies need, computed in a thread while nobody waits for it."""
+    from chat.llm.guided import warm
+
+    warm()
+
+
 async def close() -> None:
     for model in _models.values():
         await model.close()

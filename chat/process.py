@@ -53,6 +53,7 @@ async def startup() -> None:
     live.speaking.on_segment = speaking.told
     await live.start()
     live.spawn(background(knowing.warm))
+    live.spawn(background(backends.warm))
     live.spawn(_every(settings.CHAT_SAVE_INTERVAL, turns.save))
     live.spawn(_every(settings.CHAT_LEASE_RENEWAL, _renew))
     live.spawn(_every(settings.CHAT_SWEEP_INTERVAL, sweep))

@@ -8,9 +8,15 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from chat.llm import Done, Event, Found, Offered, Prompt, Search, Text, Tool
+from chat.llm.guided.phrases import last_ask
 from chat.llm.guided.seller import Reply, Scene
 
-__all__ = ["Guided"]
+__all__ = ["Guided", "warm"]
+
+
+def warm() -> None:
+    """Compiles what the first reply would hold up all others for: some 100 ms, for a thread."""
+    last_ask("")
 
 
 class Guided:
