@@ -10,6 +10,7 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
+from django.db.models import CharField
 
 from chat import limits, origins, process, tokens, visitors, wire
 from chat.database import query
@@ -19,8 +20,16 @@ from chat.models import Site
 from chat.reading import Reader
 from chat.sockets import Socket
 from chat.visit import STRIKES, STRIKES_WITHIN, Visit
+from salesagent.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
+
+_SITE = Prepared(lambda: Site.objects.filter(key=Slot("key", CharField()), enabled=True))
+
+
+def _looked_up(identity: tokens.Identity) -> tuple[Site | None, bool]:
+    """The site that a token is for, where its chat is open; and whether the visitor was erased."""
+    return _SITE.first(key=identity.site), gone(*identity.since)
 
 
 class ChatConsumer(AsyncConsumer):
@@ -95,14 +104,14 @@ class ChatConsumer(AsyncConsumer):
             await self.socket.close(wire.CLOSE_TOKEN, "token")
             return
         try:
-            site = await query(Site.objects.filter(key=identity.site, enabled=True).first)
+            site, erased = await query(_looked_up, identity)
             if site is None or not self._origin_fits(site):
                 await self.socket.close(wire.CLOSE_ORIGIN, "site or origin")
                 return
             if not visitors.holds(site, identity):
                 await self.socket.close(wire.CLOSE_TOKEN, "token")
                 return
-            if await query(gone, *identity.since):
+            if erased:
                 await self.socket.close(wire.CLOSE_ERASED, "erased")
                 return
             if not self.seat.take_for(identity.visitor.hex):

@@ -89,12 +89,11 @@ def successor(conversation: uuid.UUID) -> uuid.UUID:
 
 def current(visitor: uuid.UUID, conversation: uuid.UUID) -> Talk:
     """The talk that a token of `visitor` and `conversation` opens now."""
-    rows = Conversation.objects.select_related("site")
     named = _NAMED.first(id=conversation)
     theirs = named is not None and named.visitor_id == visitor
     if named is not None and theirs and not ended(named):
         return Talk(named.id, named)
-    latest = rows.filter(visitor_id=visitor).order_by("-created").first()
+    latest = _THEIR_LATEST.first(visitor=visitor)
     if latest is None:
         # Another's by now: it went along when that visitor signed in (`visitors.py`).
         taken = named is not None and not theirs
@@ -125,6 +124,13 @@ def _lockable() -> QuerySet[Conversation]:
 _LOCK = Prepared(lambda: _lockable().filter(id=Slot("id")))
 _LOCK_THEIRS = Prepared(lambda: _lockable().filter(id=Slot("id"), visitor_id=Slot("visitor")))
 _NAMED = Prepared(lambda: Conversation.objects.select_related("site").filter(id=Slot("id")))
+_THEIR_LATEST = Prepared(
+    lambda: (
+        Conversation.objects.select_related("site")
+        .filter(visitor_id=Slot("visitor"))
+        .order_by("-created")[:1]
+    )
+)
 _SENT = Prepared(
     lambda: Message.objects.select_related("conversation__site").filter(
         visitor_id=Slot("visitor"), client_id=Slot("client_id", CharField())
