@@ -141,7 +141,9 @@ def widget_files() -> dict[str, str]:
             wanted += [str(PurePosixPath(name).parent / other) for other in later]
     for name, sheet in EXTRAS.items():
         extra = compact_style((WIDGET / sheet).read_text())
-        scripts[name] = scripts[name].replace('"EXTRA_STYLE"', json.dumps(extra))
+        head, given, last = scripts[name].rpartition("export const parts = ")
+        head = head.replace('"EXTRA_STYLE"', json.dumps(extra))
+        scripts[name] = f"{given}(() => {{\n{head}return {last}}})();\n"
     # What stands at a script's top keeps its names; in a function they become letters, too.
     scripts[ENTRY] = f"(() => {{\n{scripts[ENTRY]}}})();\n"
     files = {f"widget/{name}": compact(text) for name, text in scripts.items()}

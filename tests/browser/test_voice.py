@@ -180,6 +180,8 @@ def test_what_was_ended_stays_so_and_the_next_reply_is_read(one: Visitor) -> Non
     one.ask("/say Next.")
     heard(one, "Next.")
     assert [it["text"] for it in one.page.evaluate("said")] == [FIRST, "Next."]
+    asked = [it["on"] for it in one.sent if it["type"] == "sound"]
+    assert asked == [True, True, False, True]  # nobody makes what nobody hears
 
 
 def test_a_pause_goes_on_where_it_was(one: Visitor) -> None:

@@ -10,7 +10,7 @@ const TALK = "M9.5 7a2.5 2.5 0 0 1 5 0v4.5a2.5 2.5 0 0 1-5 0zM6 11.5a6 6 0 0 0 1
 
 /** @type {Players | undefined} */
 let players;
-/** @type {Promise<import("./voice.js").Voice> | undefined} */
+/** @type {Promise<InstanceType<typeof import("./voice.js").parts.Voice>> | undefined} */
 let voice;
 
 /**
@@ -25,11 +25,11 @@ export async function offer(chat) {
   const { input, output } = conversation.voice;
   voice?.then((old) => old.end()); // of the panel in another language
   voice = undefined;
-  /** @param {(voice: import("./voice.js").Voice) => void} act */
+  /** @param {(voice: InstanceType<typeof import("./voice.js").parts.Voice>) => void} act */
   const use = (act) => {
     players ??= unlocked();
     const sound = players;
-    voice ??= import("./voice.js").then((parts) => new parts.Voice(chat, words, sound, tools));
+    voice ??= import("./voice.js").then(({ parts }) => new parts.Voice(chat, words, sound, tools));
     voice.then(act, () => (voice = undefined)); // asked for again at the next tap
   };
   /** @param {string} kind @param {string} path @param {string} label @param {(event: MouseEvent) => void} onclick */
@@ -49,7 +49,10 @@ export async function offer(chat) {
     };
     new MutationObserver(hear).observe(list, { childList: true, subtree: true });
     hear();
-    if (store.get("aloud")) use((it) => it.read(true));
+    if (store.get("aloud")) {
+      use((it) => it.read(true));
+      for (const kind of ["click", "keydown"]) element.addEventListener(kind, () => players?.forEach(wake), { once: true });
+    }
   }
   if (input !== "off") {
     tools.talk = button("talk", TALK, words.talk, () => use((it) => it.talk()));
@@ -63,12 +66,14 @@ export async function offer(chat) {
 function unlocked() {
   globalThis.speechSynthesis?.speak(new SpeechSynthesisUtterance(""));
   const quiet = URL.createObjectURL(new Blob([SILENCE], { type: "audio/wav" }));
-  const one = () => {
-    const player = new Audio(quiet);
-    player.play().catch(() => {});
-    return player;
-  };
-  return [one(), one()];
+  const pair = /** @type {Players} */ ([new Audio(quiet), new Audio(quiet)]);
+  pair.forEach(wake);
+  return pair;
+}
+
+/** Where no tap came first, the next one has to do it again. @param {HTMLAudioElement} player */
+function wake(player) {
+  if (player.readyState < 2 || player.duration < 0.01) player.play().catch(() => {});
 }
 
 /** Eight samples of nothing. */

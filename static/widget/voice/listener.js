@@ -44,7 +44,7 @@ export class Listener {
    * @param {import("../own.js").Chat} chat
    * @param {import("./words.js").Words} words
    * @param {HTMLElement} button
-   * @param {import("./voice.js").Voice} voice
+   * @param {InstanceType<typeof import("./voice.js").parts.Voice>} voice
    */
   constructor(chat, words, button, voice) {
     const { h, element, store, language } = chat;

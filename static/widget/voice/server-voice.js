@@ -11,6 +11,9 @@ export class ServerVoice {
   /** By number, for one message. @type {Map<string, Promise<string>>} */
   #sounds = new Map();
   #over = new AbortController();
+  #paused = false;
+  /** The one that sounds, or rests. @type {HTMLAudioElement | undefined} */
+  #now;
 
   /**
    * @param {import("../own.js").Chat} chat
@@ -26,16 +29,19 @@ export class ServerVoice {
   /** @param {import("./speaker.js").Segment} segment */
   async say(segment) {
     const over = this.#over.signal;
+    this.#paused = false;
+    this.#now = undefined;
     const url = await this.#sound(segment);
     if (over.aborted) return;
     const [player, other] = this.#players;
     this.#players = [other, player];
+    this.#now = player;
     if (player.src !== url) player.src = url;
-    this.resume(player);
     await new Promise((end, fail) => {
       player.onended = end;
       player.onerror = () => fail(new Error("unplayable"));
       over.addEventListener("abort", () => (player.onended = player.onerror = null));
+      if (!this.#paused) this.resume();
     });
   }
 
@@ -52,17 +58,23 @@ export class ServerVoice {
   }
 
   pause() {
-    this.#players[1].pause();
+    this.#paused = true; // also what is on its way
+    this.#now?.pause();
   }
 
-  resume(player = this.#players[1]) {
+  resume() {
+    const player = this.#now;
+    this.#paused = false;
+    if (!player) return;
     const { rate, volume, muted } = this.#manner;
     Object.assign(player, { defaultPlaybackRate: rate, playbackRate: rate, volume, muted });
-    if (player.paused) player.play().catch((error) => player.onerror?.(error));
+    // A play that a pause came in between of has not failed.
+    if (player.paused) player.play().catch((error) => error.name !== "AbortError" && player.onerror?.(error));
   }
 
   stop() {
     this.#over.abort();
+    this.#now = undefined;
     this.#over = new AbortController();
     for (const player of this.#players) player.pause();
     for (const sound of this.#sounds.values()) sound.then(URL.revokeObjectURL, () => {});

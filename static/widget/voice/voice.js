@@ -23,7 +23,7 @@ sheet.replaceSync("EXTRA_STYLE");
 const SHOWN = 8000; // milliseconds in which a line is read
 
 /** Reads replies to the visitor, and hears what they say. */
-export class Voice {
+class Voice {
   /** Of the language. */
   tag;
   #chat;
@@ -155,6 +155,8 @@ export class Voice {
       attributeFilter: ["open"],
     });
     addEventListener("pagehide", () => this.#still(), { signal });
+    // A tab that nobody looks at does not listen.
+    document.addEventListener("visibilitychange", () => document.hidden && this.#listener.end(), { signal });
   }
 
   #toggle() {
@@ -188,3 +190,5 @@ function tagOf(lang) {
   const tags = [document.documentElement.lang, ...navigator.languages];
   return tags.find((tag) => tag.toLowerCase().split(/[-_]/)[0] === lang) ?? lang;
 }
+
+export const parts = { Voice };
