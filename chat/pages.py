@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from chat import demo, origins
 from chat.looks import looks
 from chat.models import Site
-from salesagent.static import ENTRY, EXTRA, SHEETS, WIDGET, compact, compact_style, packed
+from salesagent.static import ENTRY, EXTRAS, SHEETS, WIDGET, compact, compact_style, packed
 
 _RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 
@@ -50,7 +50,7 @@ def widget_js(request: HttpRequest) -> HttpResponseBase:
 @lru_cache(maxsize=1)
 def _loader(looks: str) -> Loader:
     """`loader.js` with the launcher's style, the sites' looks, and the addresses it may fetch."""
-    names = [ENTRY, *((*SHEETS, EXTRA) if settings.DEBUG else SHEETS[:1])]
+    names = [ENTRY, *((*SHEETS, *EXTRAS.values()) if settings.DEBUG else SHEETS[:1])]
     launcher = compact_style((WIDGET / "launcher.css").read_text())
     files = ",".join(json.dumps(static(f"widget/{name}")) for name in names)
     given = f"[{json.dumps(launcher)},{looks},{files}]"

@@ -141,8 +141,8 @@ LANGUAGES_TEXT = (
     "The chat’s own words come in fifteen languages, Arabic and Hebrew from right to left."
 )
 VOICE_TEXT = (
-    "It talks in writing. Speech, in and out, is planned and not part of this version: we would "
-    "rather say so here than surprise you later."
+    "It reads its answers aloud while it is still writing them, once a visitor asks for it, and "
+    "listens where they would rather talk: by their own browser, or by a voice of your choice."
 )
 HELLOS = [
     Hello("de", "Passt das Rad durch eine normale Tür?"),
@@ -234,7 +234,7 @@ QUESTIONS = [
     ),
     Question(
         "Can it speak?",
-        "Not yet. Today it reads and writes; voice is planned.",
+        "Yes, and listen. Nothing of it begins before a visitor asks, and one tap ends it.",
     ),
 ]
 

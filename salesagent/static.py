@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import zopfli.gzip
@@ -30,16 +30,17 @@ _REMARK = re.compile(r"(?<=;) // [^\n]*")
 _GAP = re.compile(r"\s*([{};,])\s*|(?<=:) +")
 _MARGIN = re.compile(r"^[ \t]+|\n(?=\n)", re.MULTILINE)
 _IMPORT = re.compile(r'^import \{ .+ \} from "\./([a-z-]+\.js)";\n', re.MULTILINE)
-_LATER = re.compile(r'import\("\./([a-z-]+\.js)"\)')
+_LATER = re.compile(r'import\("\./([a-z/-]+\.js)"\)')
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 _DECLARED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 
 WIDGET = Path(settings.BASE_DIR) / "static" / "widget"
-LANGUAGES = (WIDGET / "strings", WIDGET / "rights")  # the second as few need it
 # What a visitor's browser fetches, each in one piece: modules from this one, and these sheets.
 ENTRY = "define.js"
 SHEETS = ("chat-widget.css", "messages.css")
-EXTRA = "extras.css"  # of what few visitors see: see extras.js
+# The sheets of what few visitors see go with its modules: see extras.js.
+EXTRAS = {"extras.js": "extras.css", "voice/voice.js": "voice/voice.css"}
+PATIENT = {"widget", "strings", "rights", "voice", "words", "landing"}  # folders
 
 
 def compact(source: str) -> str:
@@ -93,7 +94,7 @@ class SmallestGzip(Compressor):
 
     def compress(self, path: str) -> list[str]:
         made: list[str] = super().compress(path)
-        if Path(path).parts[-2:-1] in (("widget",), ("strings",), ("rights",), ("landing",)):
+        if PATIENT & {*Path(path).parts[-2:-1]}:
             for name in made:
                 if name.endswith(".gz"):
                     Path(name).write_bytes(packed(Path(path).read_bytes()))
@@ -136,13 +137,15 @@ def widget_files() -> dict[str, str]:
         name = wanted.pop()
         if name not in scripts:
             scripts[name] = joined_modules(WIDGET / name)
-            wanted += _LATER.findall(_COMMENT.sub("", _CAST.sub("", scripts[name])))
-    extra = compact_style((WIDGET / EXTRA).read_text())
-    scripts["extras.js"] = scripts["extras.js"].replace('"EXTRA_STYLE"', json.dumps(extra))
+            later = _LATER.findall(_COMMENT.sub("", _CAST.sub("", scripts[name])))
+            wanted += [str(PurePosixPath(name).parent / other) for other in later]
+    for name, sheet in EXTRAS.items():
+        extra = compact_style((WIDGET / sheet).read_text())
+        head, given, last = scripts[name].rpartition("export const parts = ")
+        head = head.replace('"EXTRA_STYLE"', json.dumps(extra))
+        scripts[name] = f"{given}(() => {{\n{head}return {last}}})();\n"
     # What stands at a script's top keeps its names; in a function they become letters, too.
     scripts[ENTRY] = f"(() => {{\n{scripts[ENTRY]}}})();\n"
-    for folder in LANGUAGES:
-        scripts |= {f"{folder.name}/{path.name}": path.read_text() for path in folder.glob("*.js")}
     files = {f"widget/{name}": compact(text) for name, text in scripts.items()}
     style = "".join((WIDGET / sheet).read_text() for sheet in SHEETS)
     return {**files, f"widget/{SHEETS[0]}": compact_style(style)}

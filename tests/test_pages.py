@@ -100,7 +100,7 @@ def test_a_module_comes_after_what_it_imports(tmp_path: Path) -> None:
 
 
 def test_every_import_stands_on_one_line() -> None:
-    for path in (STATIC / "widget").glob("*.js"):
+    for path in (STATIC / "widget").rglob("*.js"):
         imports = re.findall(r"^import\b.*$", path.read_text(), re.MULTILINE)
         assert all(re.fullmatch(r'import \{ .+ \} from "\./[a-z-]+\.js";', it) for it in imports)
 
@@ -112,11 +112,29 @@ def test_the_widget_is_small_in_every_language(sqlite_server: Server) -> None:
     assert packed(sqlite_server, "/widget.js") <= 2_000
 
 
+def test_voice_is_small_in_every_language(sqlite_server: Server) -> None:
+    """The buttons come with the chat of a site that has a voice, the rest at their first tap; what
+    records only where a browser cannot listen."""
+    [buttons] = later(sqlite_server, parts(sqlite_server)[0], "voice/buttons")
+    [voice] = later(sqlite_server, buttons, "voice")
+    words = later(sqlite_server, buttons, "words/..")
+    assert len(words) == len(LANGUAGES)
+    assert packed(sqlite_server, voice) <= 6_000
+    most = max(packed(sqlite_server, path) for path in words)
+    assert packed(sqlite_server, buttons) + most <= 2_000
+    [recorder] = later(sqlite_server, voice, "recorder")
+    assert packed(sqlite_server, recorder) <= 1_000
+
+
 def language_files(server: Server) -> list[str]:
     """The addresses of the language files, as the widget asks for them."""
-    script = parts(server)[0]
-    names = re.findall(r'import\("\./(strings/.+?)"\)', fetch(server, script)[1].decode())
-    return [f"/static/widget/{name}" for name in names]
+    return later(server, parts(server)[0], "strings/..")
+
+
+def later(server: Server, script: str, name: str) -> list[str]:
+    """The addresses of what a script loads when there is need, by their names."""
+    found = re.findall(rf'import\("\./({name}\.\w+\.js)"\)', fetch(server, script)[1].decode())
+    return [f"{script.rpartition('/')[0]}/{it}" for it in found]
 
 
 def test_every_language_is_there_for_ever(sqlite_server: Server) -> None:
@@ -134,7 +152,7 @@ def packed(server: Server, path: str) -> int:
 
 
 def test_no_module_is_too_long_or_writes_markup() -> None:
-    for path in (STATIC / "widget").glob("*.js"):
+    for path in (STATIC / "widget").rglob("*.js"):
         text = path.read_text()
         assert len(text.splitlines()) < 250, path.name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(", text), path.name
@@ -190,12 +208,19 @@ def test_a_language_is_not_left_in_english(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_visitors_rights_are_in_every_language(language: str) -> None:
-    english, words = strings("en", "rights"), strings(language, "rights")
+@pytest.mark.parametrize(
+    ("folder", "modules"), [("rights", "own.js"), ("voice/words", "voice/*.js")]
+)
+def test_what_few_need_is_in_every_language(language: str, folder: str, modules: str) -> None:
+    english, words = strings("en", folder), strings(language, folder)
     assert list(words) == list(english)
-    assert language == "en" or not {*words.values()} & {*english.values()}
-    used = (STATIC / "widget/own.js").read_text()
-    assert [name for name in words if f"words.{name}" not in used] == []
+    same = {*words.values()} & {*english.values()}
+    assert language == "en" or same <= {"Pause", "Volume"}
+    used = "".join(path.read_text() for path in (STATIC / "widget").glob(modules))
+    kinds = {"browser", "device", "server"} if "voice" in folder else set()  # by where sound goes
+    assert {name for name in words if not re.search(rf"words\.{name}\b", used)} == kinds
+    for name, text in words.items():
+        assert {*re.findall(r"\{.*?\}", text)} == {*re.findall(r"\{.*?\}", english[name])}, name
 
 
 def test_every_word_is_used() -> None:
@@ -206,7 +231,7 @@ def test_every_word_is_used() -> None:
 
 
 def test_the_style_knows_no_left_and_right() -> None:
-    for path in (STATIC / "widget").glob("*.css"):
+    for path in (STATIC / "widget").rglob("*.css"):
         text = re.sub(r"safe-area-inset-\w+", "", path.read_text())
         assert not re.search(r"\b(left|right)\b", text), path.name
         for name, value in re.findall(r"\b(margin|padding): (.+);", text):

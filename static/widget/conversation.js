@@ -8,8 +8,9 @@ const QUIET = 5000; // a line that is back sooner was never gone for the visitor
 /**
  * What the visitor and the company say to each other, without a page: opens it, keeps it in step,
  * sends what is said. Tells of itself by events: `change` (something to show), `finished` (a whole
- * new reply, in `detail`), `ready` (the site's answer to `init`, in `detail`) and `sent` (the server
- * has what was said in this tab; `detail.id` is the `client_id`).
+ * new reply, in `detail`), `ready` (the site's answer to `init`, in `detail`), `sent` (the server
+ * has what was said in this tab; `detail.id` is the `client_id`), `say` (the visitor speaks), `up`
+ * (there is a new line) and `frame` (of the server, in `detail`).
  */
 export class Conversation extends EventTarget {
   transcript = new Transcript();
@@ -20,6 +21,10 @@ export class Conversation extends EventTarget {
   /** Words of the server that concern no single message. */
   notice = "";
   session;
+  /** Who listens and who speaks. */
+  voice = { input: "", output: "" };
+  /** What is said now was said aloud. @type {true | undefined} */
+  spoken;
   #store;
   #connection;
   #outbox;
@@ -34,12 +39,7 @@ export class Conversation extends EventTarget {
   /** The hash of the identity, null for nobody. @type {string | null | undefined} */
   #who;
 
-  /**
-   * @param {string} site
-   * @param {string} server
-   * @param {import("./storage.js").Store} store
-   * @param {AbortSignal} signal ends everything
-   */
+  /** @param {string} site @param {string} server @param {import("./storage.js").Store} store @param {AbortSignal} signal ends everything */
   constructor(site, server, store, signal) {
     super();
     this.#store = store;
@@ -73,14 +73,15 @@ export class Conversation extends EventTarget {
     if (!answer) return this.#refused(4403);
     this.transcript.load(answer);
     this.#acknowledge(answer.messages);
+    this.voice = answer.voice;
     this.#tell("ready", answer);
     this.#changed();
     this.#connection.start(answer.socket, answer.heartbeat);
   }
 
   /**
-   * The host page says who the visitor is, or (null) that it is nobody it knows. Somebody else than
-   * before begins with nothing; whoever was unknown so far takes the conversation along.
+   * The host page says who the visitor is, or (null) nobody it knows. Somebody else begins with
+   * nothing; whoever was unknown so far takes the conversation along.
    * @param {import("./session.js").Identity | null} identity
    */
   identify(identity) {
@@ -108,9 +109,10 @@ export class Conversation extends EventTarget {
 
   /** @param {string} text */
   say(text) {
+    this.#tell("say");
     this.notice = "";
     this.typing(false);
-    return this.#outbox.add(text);
+    return this.#outbox.add(text, this.spoken);
   }
 
   /** @param {string} clientId a message of the visitor that was refused */
@@ -121,21 +123,21 @@ export class Conversation extends EventTarget {
   /** Ends the reply that is being written. */
   stop() {
     const open = this.transcript.open();
-    if (open) this.#do({ type: "stop", message: open.id });
+    if (open) this.do({ type: "stop", message: open.id });
   }
 
   /** @param {import("./transcript.js").Message} reply */
   regenerate({ id, attempt }) {
-    this.#do({ type: "regenerate", message: id, attempt: attempt ?? 1 });
+    this.do({ type: "regenerate", message: id, attempt: attempt ?? 1 });
   }
 
   /** @param {string} id a reply @param {1 | 0 | -1} value @param {string} [comment] why */
   feedback(id, value, comment) {
-    this.#do({ type: "feedback", message: id, value, comment });
+    this.do({ type: "feedback", message: id, value, comment });
   }
 
   restart() {
-    this.#do({ type: "restart" });
+    this.do({ type: "restart" });
   }
 
   /** Says that the visitor is typing, and four seconds after the last key that they are not. */
@@ -156,9 +158,9 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
-  /** For what makes no sense later: it is not kept, but is spoken of. @param {object} frame */
-  #do(frame) {
-    if (!this.#connection.send(frame)) this.offline = true;
+  /** For what makes no sense later: not kept, but spoken of. @param {object} frame @param {true} [quiet] or not even that */
+  do(frame, quiet) {
+    if (!this.#connection.send(frame) && !quiet) this.offline = true;
     this.#changed();
   }
 
@@ -177,6 +179,7 @@ export class Conversation extends EventTarget {
     if (frame.type === "message") this.notice = "";
     this.#acknowledge(messages);
     for (const message of finished) this.#tell("finished", message);
+    this.#tell("frame", frame);
     this.#changed();
   }
 
@@ -202,6 +205,7 @@ export class Conversation extends EventTarget {
       this.notice = "";
       this.#refusals = 0;
       this.#outbox.resend();
+      this.#tell("up");
     } else {
       this.#timer = setTimeout(() => {
         this.offline = true;
@@ -233,7 +237,7 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
-  /** @param {string} event @param {object} detail */
+  /** @param {string} event @param {object} [detail] */
   #tell(event, detail) {
     this.dispatchEvent(new CustomEvent(event, { detail }));
   }

@@ -24,7 +24,6 @@ const SHAPES = {
   more: "M5.5 12h.01M12 12h.01M18.5 12h.01",
   send: "M12 19V5.5M5.5 12L12 5.5l6.5 6.5",
   stop: "M8 8h8v8H8z",
-  fresh: "M12 5.5v13M5.5 12h13",
   copy: "M9 9h10v10H9zM6 15H5V5h10v1",
   done: "M5 12.5l4.5 4.5L19 7.5",
   good: "M4 11h3v8H4zM7 11l4-7q3 0 1.4 6H19l-2 9H7",

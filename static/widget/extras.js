@@ -7,7 +7,7 @@ import { News } from "./news.js";
 import { ownItems, tellFirst } from "./own.js";
 import { resizable } from "./resize.js";
 import { table, tableAt } from "./tables.js";
-import { whyForm } from "./why.js";
+import { askWhy } from "./why.js";
 
 // What few visitors need, loaded with the first of it. The server puts its style sheet here; with
 // DEBUG on it stays empty, and the sheet comes with the others.
@@ -17,4 +17,4 @@ for (const { shadowRoot } of document.querySelectorAll("sales-chat")) {
   shadowRoot?.adoptedStyleSheets.push(sheet);
 }
 
-export const parts = { HostInterface, HttpLine, News, copiedOldWay, greet, ownItems, resizable, table, tableAt, tellFirst, unfold, whyForm };
+export const parts = { HostInterface, HttpLine, News, askWhy, copiedOldWay, greet, ownItems, resizable, table, tableAt, tellFirst, unfold };

@@ -48,33 +48,11 @@ export class Feedback {
 
   /** Pressed again, a thumb is taken back. @param {1 | -1} thumb @param {boolean} [byKey] */
   #rate(thumb, byKey = false) {
-    const { id, feedback } = this.#known();
+    const { id, feedback } = /** @type {import("./transcript.js").Message} */ (this.#message);
     const value = feedback === thumb ? 0 : thumb;
     this.#thanks.textContent = "";
     this.#tools.actions.feedback(id, value);
     this.why.hidden = value !== -1;
-    if (!this.why.hidden) this.#ask(byKey);
-  }
-
-  /** @param {boolean} byKey */
-  async #ask(byKey) {
-    const { whyForm } = await extras();
-    if (!this.why.firstChild) this.why.append(whyForm(this.#tools.words, (why) => this.#close(why)));
-    if (byKey) this.why.querySelector("input").focus();
-  }
-
-  /** @param {string} why */
-  #close(why) {
-    const { words, actions, tell } = this.#tools;
-    this.why.hidden = true;
-    this.#bad.focus();
-    if (!why) return;
-    actions.feedback(this.#known().id, -1, why);
-    this.#thanks.textContent = words.thanks;
-    tell(words.thanks);
-  }
-
-  #known() {
-    return /** @type {import("./transcript.js").Message} */ (this.#message);
-  }
-}
+    if (value !== -1) return;
+    extras().then(({ askWhy }) => askWhy(this.why, id, this.#tools, this.#bad, this.#thanks, byKey));
+  }}

@@ -8,3 +8,9 @@ export function extras() {
     () => /** @type {Promise<typeof import("./extras.js").parts>} */ (new Promise(() => {})),
   );
 }
+
+/** The buttons of a site that speaks or listens. @param {import("./own.js").Chat} chat */
+export function voiced(chat) {
+  const { input, output } = chat.conversation.voice;
+  if (/server|browser/.test(input + output)) import("./voice/buttons.js").then(({ offer }) => offer(chat), () => {});
+}

@@ -1,6 +1,6 @@
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
 
-/** @typedef {{shape: Parameters<typeof icon>[0] | SVGElement, name: string, act: () => void}} Item */
+/** @typedef {{shape: SVGElement, name: string, act: () => void}} Item */
 
 /**
  * What the head's button unfolds, behind it, and open: made when the button was pressed.
@@ -34,7 +34,7 @@ export function unfold(button, items) {
       toggle(false);
       act();
     };
-    return h("button", { type: "button", onclick }, typeof shape === "string" ? icon(shape) : shape, name);
+    return h("button", { type: "button", onclick }, shape, name);
   });
   const list = h("div", { class: "menu", hidden: true, onkeydown, onfocusout }, ...rows);
   button.onclick = press;

@@ -68,6 +68,7 @@ export class MessageRow {
     const changed = (/** @type {(keyof Item)[]} */ ...names) =>
       names.some((name) => item[name] !== before[name]);
     this.element.dataset.state = item.state;
+    this.element.dataset.of = item.message?.id ?? "";
     if (changed("who", "at")) this.#say(item);
     if (changed("text", "state")) this.#write(item);
     if (moved || changed("message", "state", "note")) this.#finish(item);

@@ -4,6 +4,7 @@ import { uuid } from "./storage.js";
  * @typedef {object} Entry
  * @property {string} client_id
  * @property {string} text
+ * @property {true} [voice] it was said aloud
  * @property {number} n its place among what waits, whatever the clock does
  * @property {number} at when it was said, by this device's clock
  * @property {"waiting" | "failed"} state
@@ -57,10 +58,10 @@ export class Outbox {
     return this.#entries;
   }
 
-  /** Keeps the words, then sends them if there is a line. @param {string} text */
-  add(text) {
+  /** Keeps the words, then sends them if there is a line. @param {string} text @param {true} [voice] */
+  add(text, voice) {
     const n = 1 + Math.max(0, ...this.#read().map((entry) => entry.n));
-    this.#write({ client_id: uuid(), text, n, at: Date.now(), state: "waiting" });
+    this.#write({ client_id: uuid(), text, voice, n, at: Date.now(), state: "waiting" });
     return this.flush();
   }
 
@@ -74,13 +75,13 @@ export class Outbox {
   flush() {
     return this.#store.alone("outbox", () => {
       for (const entry of this.#read()) {
-        const { client_id, text, state } = entry;
+        const { client_id, text, voice, state } = entry;
         if (state === "failed") continue;
         const wait = this.#wait(entry);
         if (wait === Infinity) continue; // it is on its way
         if (wait > 0) break; // nothing overtakes what was said before it
         const consent = this.#store.get("consent") ?? undefined; // to what the site says first
-        if (!this.#send({ type: "message", client_id, text, consent })) break;
+        if (!this.#send({ type: "message", client_id, text, voice, consent })) break;
         this.#holds.set(client_id, Infinity);
         this.#write({ ...entry, by: this.#page, sent: Date.now() });
       }

@@ -9,8 +9,12 @@ import { spokenOf } from "./own-words.js";
  * @property {import("./storage.js").Store} store
  * @property {import("./strings.js").Language} language
  * @property {() => void} focus puts the keyboard where the visitor writes
+ * @property {() => void} restart
+ * @property {typeof h} h
+ * @property {typeof picture} picture
  */
 
+const FRESH = "M12 5.5v13M5.5 12h13";
 const SAVE = "M12 5v10M7.5 11l4.5 4.5 4.5-4.5M6 19h12";
 const BIN = "M5 7.5h14M9.5 7.5V5h5v2.5M7 7.5l1 12h8l1-12";
 const READ = 8000; // milliseconds in which a line is read
@@ -51,14 +55,17 @@ function say(chat, text) {
 }
 
 /**
- * What the menu has beside a new conversation: to take the chat along, and to have it gone.
+ * What the menu has: a new conversation, to take the chat along, and to have it gone.
  * @param {Chat} chat
+ * @returns {Promise<import("./menu.js").Item[]>}
  */
 export async function ownItems(chat) {
   const words = await spokenOf(chat.language.lang).catch(() => null);
-  if (!words) return []; // no line: the rest of the menu is there all the same
+  const fresh = { shape: picture(FRESH), name: chat.language.words.restart, act: chat.restart };
+  if (!words) return [fresh]; // no line
   const save = () => download(chat).catch(() => say(chat, words.failed));
   return [
+    fresh,
     { shape: picture(SAVE), name: words.download, act: save },
     { shape: picture(BIN), name: words.erase, act: () => sure(chat, words) },
   ];

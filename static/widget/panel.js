@@ -1,6 +1,6 @@
 import { Composer, NO_FILES } from "./composer.js";
-import { h, icon } from "./dom.js";
-import { extras } from "./later.js";
+import { h, icon, picture } from "./dom.js";
+import { extras, voiced } from "./later.js";
 import { MessageList, SLOW } from "./message-list.js";
 import { plain } from "./plain.js";
 import { Suggestions } from "./suggestions.js";
@@ -62,7 +62,8 @@ export class Panel {
     };
     this.element = this.#build(hooks.close, { lang, dir });
     const focus = () => this.focus();
-    this.#own = { element: this.element, conversation, store, language, focus };
+    const restart = () => (this.restart(), focus());
+    this.#own = { element: this.element, conversation, store, language, focus, restart, h, picture };
     this.element.append(this.#handle(store));
     conversation.addEventListener("change", () => this.#schedule());
     conversation.addEventListener("finished", (/** @type {any} */ event) =>
@@ -83,6 +84,7 @@ export class Panel {
     const onerror = () => this.#parts.avatar.replaceChildren(letter);
     const face = /^https?:/.test(avatar) ? h("img", { src: avatar, alt: "", onerror }) : letter;
     this.#parts.avatar.replaceChildren(face);
+    voiced(this.#own);
     if (site.consent) extras().then(({ tellFirst }) => tellFirst(this.#own, site.consent));
     this.#draw();
   }
@@ -125,12 +127,9 @@ export class Panel {
   /** @param {() => void} close @param {object} language its attributes */
   #build(close, language) {
     const { avatar, name, role, hint, line, announcer } = this.#parts;
-    const act = () => (this.restart(), this.focus());
-    /** @type {import("./menu.js").Item[]} */
-    const items = [{ shape: "fresh", name: this.#words.restart, act }];
     const onclick = async () => {
       const { unfold, ownItems } = await extras();
-      unfold(more, items.concat(await ownItems(this.#own)));
+      unfold(more, await ownItems(this.#own));
     };
     const label = { type: "button", "aria-label": this.#words.menu, "aria-expanded": "false" };
     /** @type {HTMLElement} */

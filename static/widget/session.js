@@ -36,6 +36,7 @@ export class Refused extends Error {
  * @property {import("./transcript.js").Message[]} messages
  * @property {boolean} earlier
  * @property {Site} site
+ * @property {{input: string, output: string}} voice each "server", "browser" or "off"
  * @property {{text: number, frame: number}} limits
  * @property {string} socket
  * @property {number} heartbeat

@@ -3,12 +3,34 @@ import { h, icon, tool } from "./dom.js";
 const LONGEST = 500;
 
 /**
- * Asks what was wrong with a reply; `done` gets the visitor's words, or "".
+ * Asks what was wrong with a reply.
+ * @param {HTMLElement} place where it asks
+ * @param {string} id of the reply
+ * @param {import("./feedback.js").Tools} tools
+ * @param {HTMLElement} bad the thumb that was pressed
+ * @param {HTMLElement} thanks where it says so
+ * @param {boolean} byKey
+ */
+export function askWhy(place, id, { words, actions, tell }, bad, thanks, byKey) {
+  const close = (/** @type {string} */ why) => {
+    place.hidden = true;
+    bad.focus();
+    if (!why) return;
+    actions.feedback(id, -1, why);
+    thanks.textContent = words.thanks;
+    tell(words.thanks);
+  };
+  if (!place.firstChild) place.append(whyForm(words, close));
+  if (byKey) place.querySelector("input")?.focus();
+}
+
+/**
+ * What it asks with; `done` gets the visitor's words, or "".
  * @param {import("./strings.js").Words} words
  * @param {(why: string) => void} done
  * @returns {HTMLFormElement}
  */
-export function whyForm(words, done) {
+function whyForm(words, done) {
   const names = { "aria-label": words.why, placeholder: words.why };
   const field = h("input", { ...names, maxlength: LONGEST, dir: "auto", autocomplete: "off" });
   const onsubmit = (/** @type {Event} */ event) => {

@@ -21,6 +21,8 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps,
+    "--use-fake-ui-for-media-stream",  # and is allowed
 )
 MakeVisitor = Callable[..., Visitor]
 

@@ -1,0 +1,101 @@
+import { ask } from "./ask.js";
+
+const LATE = 20_000; // milliseconds after which a voice that does not come is taken for gone
+
+/** The server's voice: each segment is a sound of its own, fetched while the one before is heard. */
+export class ServerVoice {
+  #chat;
+  /** The first is the next to sound. @type {import("./buttons.js").Players} */
+  #players;
+  #manner;
+  /** By number, for one message. @type {Map<string, Promise<string>>} */
+  #sounds = new Map();
+  #over = new AbortController();
+  #paused = false;
+  /** The one that sounds, or rests. @type {HTMLAudioElement | undefined} */
+  #now;
+
+  /**
+   * @param {import("../own.js").Chat} chat
+   * @param {import("./buttons.js").Players} players
+   * @param {import("./voice.js").Manner} manner
+   */
+  constructor(chat, players, manner) {
+    this.#chat = chat;
+    this.#players = players;
+    this.#manner = manner;
+  }
+
+  /** @param {import("./speaker.js").Segment} segment */
+  async say(segment) {
+    const over = this.#over.signal;
+    this.#paused = false;
+    this.#now = undefined;
+    const url = await this.#sound(segment);
+    if (over.aborted) return;
+    const [player, other] = this.#players;
+    this.#players = [other, player];
+    this.#now = player;
+    if (player.src !== url) player.src = url;
+    await new Promise((end, fail) => {
+      player.onended = end;
+      player.onerror = () => fail(new Error("unplayable"));
+      over.addEventListener("abort", () => (player.onended = player.onerror = null));
+      if (!this.#paused) this.resume();
+    });
+  }
+
+  /** So that one follows on the other without a gap. @param {import("./speaker.js").Segment} segment */
+  ready(segment) {
+    const over = this.#over.signal;
+    this.#sound(segment).then(
+      (url) => {
+        const [next] = this.#players;
+        if (!over.aborted && next.paused) next.src = url;
+      },
+      () => {}, // said when it is its turn
+    );
+  }
+
+  pause() {
+    this.#paused = true; // also what is on its way
+    this.#now?.pause();
+  }
+
+  resume() {
+    const player = this.#now;
+    this.#paused = false;
+    if (!player) return;
+    const { rate, volume, muted } = this.#manner;
+    Object.assign(player, { defaultPlaybackRate: rate, playbackRate: rate, volume, muted });
+    // A play that a pause came in between of has not failed.
+    if (player.paused) player.play().catch((error) => error.name !== "AbortError" && player.onerror?.(error));
+  }
+
+  stop() {
+    this.#over.abort();
+    this.#now = undefined;
+    this.#over = new AbortController();
+    for (const player of this.#players) player.pause();
+    for (const sound of this.#sounds.values()) sound.then(URL.revokeObjectURL, () => {});
+    this.#sounds.clear();
+  }
+
+  /** @param {import("./speaker.js").Segment} segment @returns {Promise<string>} its address on this page */
+  #sound({ message, n }) {
+    const key = `${message}/${n}`;
+    const known = this.#sounds.get(key);
+    if (known) return known;
+    const sound = this.#fetched(key, this.#over.signal);
+    this.#sounds.set(key, sound);
+    return sound;
+  }
+
+  /** @param {string} key @param {AbortSignal} over */
+  async #fetched(key, over) {
+    const response = await ask(this.#chat, key, {
+      signal: AbortSignal.any([over, AbortSignal.timeout(LATE)]),
+    });
+    return URL.createObjectURL(await response.blob());
+  }
+}
