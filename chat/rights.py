@@ -18,6 +18,7 @@ STAFF_RIGHTS: dict[str, tuple[str, ...]] = {
     "chat.personaversion": ("view", "add"),
     "chat.spend": ("view",),
     "chat.modelprice": ("view",),  # what bounds the bill is changed by administrators
+    "voice.clip": ("view",),
     "knowledge.collection": ("view", "add", "change"),
     "knowledge.entry": ("view", "add", "change"),
 }

@@ -410,6 +410,9 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("admin_desk/desk.css"),
         lambda request: static("admin_desk/transcript.css"),
     ],
-    "SCRIPTS": [lambda request: static("admin_desk/desk.js")],
+    "SCRIPTS": [
+        lambda request: static("admin_desk/desk.js"),
+        lambda request: static("admin_desk/voice.js"),
+    ],
     "SIDEBAR": {"navigation": "chat.admin.desk.navigation"},
 }

@@ -190,7 +190,7 @@ def test_hits_are_counted_and_what_they_saved() -> None:
     key = kept("a")
     for _ in range(3):
         clips.note(key, None, hit=True)
-    clips.flush(set)
+    clips.flush(lambda found: found)
     figures = clips.figures()
     assert (figures.clips, figures.hits, figures.saved) == (1, 3, Decimal("1.5"))
     assert str(figures).endswith("heard 3 times from the cache, $1.50 saved")

@@ -21,6 +21,7 @@ class Clip(models.Model):
     used = models.DateTimeField(_("last heard"), default=timezone.now, db_index=True)
 
     class Meta:
+        default_permissions = ("view", "delete")
         verbose_name = _("spoken segment")
         verbose_name_plural = _("spoken segments")
         ordering = ["-used"]
@@ -30,15 +31,16 @@ class Clip(models.Model):
 
 
 class ClipUse(models.Model):
-    """A message was heard from this clip: with the last such message it goes, too."""
+    """A message's segment `n` was heard from this clip; with the last such message it goes, too."""
 
     clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="uses")
     message = models.UUIDField(db_index=True)
+    n = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["clip", "message"], name="clip_use_once"),
+            models.UniqueConstraint(fields=["clip", "message", "n"], name="clip_use_once"),
         ]
 
     def __str__(self) -> str:

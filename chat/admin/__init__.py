@@ -3,8 +3,8 @@
 from django.contrib.admin import site
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin import conversations, leads, money, people, personas, sites
+from chat.admin import conversations, leads, money, people, personas, sites, voices
 
 site.index_title = _("Home")
 
-__all__ = ["conversations", "leads", "money", "people", "personas", "sites"]
+__all__ = ["conversations", "leads", "money", "people", "personas", "sites", "voices"]

@@ -27,14 +27,15 @@ from unfold.widgets import (
 from chat import personas
 from chat.admin.conversations import ReadOnlyAdmin
 from chat.admin.desk import as_written, labelled, link_to
+from chat.admin.voices import FIELDSET, SPOKEN, VoiceFields
 from chat.models import Persona, PersonaVersion
 
-SAID = ("agent_name", "avatar", "instructions", "model", "temperature", "reply_tokens")
+SAID = ("agent_name", "avatar", "instructions", "model", "temperature", "reply_tokens", *SPOKEN)
 VERSIONS_SHOWN = 100
 PUBLISH = "chat_persona_save_and_publish"  # the button's name in the form
 
 
-class PersonaForm(forms.ModelForm):
+class PersonaForm(VoiceFields, forms.ModelForm):
     """A persona's name, and its newest version to write on from."""
 
     agent_name = forms.CharField(
@@ -116,6 +117,7 @@ class PersonaAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", ("agent_name", "avatar"), "instructions")}),
         (_("The model"), {"fields": ("model", ("temperature", "reply_tokens"))}),
+        FIELDSET,
         (_("This version"), {"fields": ("note",)}),
     )
     change_form_outer_after_template = "admin/desk/versions.html"
@@ -234,6 +236,7 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
         ("agent_name", "avatar"),
         "said",
         ("model", "temperature", "reply_tokens"),
+        SPOKEN,
     )
     readonly_fields = ("of_persona", "created", "said")
 
