@@ -24,6 +24,7 @@ from chat import budgets, conversations, metrics, paid, personas
 from chat.breaker import Breaker
 from chat.budgets import Payer
 from chat.database import background, query
+from chat.languages import spoken
 from chat.live import live
 from chat.models import Message, PersonaVersion
 from chat.replies import language_of
@@ -154,7 +155,9 @@ def _script(conversation: uuid.UUID, message: str) -> Script:
         raise conversations.Refused("not_found", _("There is no such message here."))
     talk = found.conversation
     version = found.persona_version or personas.published(talk.site)
-    return Script(found, voice_of(version, language_of(talk)), Payer.of(talk))
+    # The greeting is in the site's language, whoever reads it; replies are in the visitor's.
+    language = language_of(talk) if found.reply_to_id else spoken(talk.site.language)
+    return Script(found, voice_of(version, language), Payer.of(talk))
 
 
 def voice_of(version: PersonaVersion | None, language: str) -> Voice:

@@ -63,7 +63,7 @@ CHAT: dict[str, set[str]] = {
     "notices": STORED | {"money"},
     "process": WRITING | {"turns", "notices", "backends", "watching", "lines", "speaking"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics", "speaking"},
-    "speaking": STORED | SHOWN | {"breaker", "paid", "replies"},
+    "speaking": STORED | SHOWN | {"breaker", "paid", "replies", "languages"},
     "turns": WRITING | {"writing", "backends", "gate", "summaries"},
     "summaries": WRITING | {"writing", "backends", "gate"},
     "gate": {"live"},
