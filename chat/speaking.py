@@ -32,7 +32,7 @@ from voice import clips, engines
 from voice.sink import Sink
 from voice.speech import Cutter, Segment, segments
 from voice.synthesis import Bill, Listener, Synthesis, syntheses
-from voice.voices import TYPES, NobodyListens, SpeechFailed, Voice
+from voice.voices import NobodyListens, SpeechFailed, Voice, type_of
 
 logger = logging.getLogger(__name__)
 
@@ -105,12 +105,12 @@ async def sound(conversation: uuid.UUID, message: str, n: int, attempt: int | No
         if synthesis is None and (audio := await _kept(key)) is not None:
             clips.note(key, script.message.id, n, hit=True)
             _measured("cache", started)
-            return Sound(TYPES[script.voice.format], whole=audio)
+            return Sound(type_of(audio), whole=audio)
         synthesis = _begin(script, segment)
         listener = await _begun(synthesis)
         clips.note(key, script.message.id, n, hit=False)
         _measured("synthesis", started)
-        return Sound(TYPES[script.voice.format], pieces=_heard(synthesis, listener))
+        return Sound(type_of(synthesis.first), pieces=_heard(synthesis, listener))
     finally:
         _speak_ahead(script, segment.n)
 

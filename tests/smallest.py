@@ -69,6 +69,7 @@ class Smallest:
         self.faults: list[str] = []
         self.always = ""
         self.go = threading.Event()
+        self.streams_pcm = False  # whatever format is asked for
         self.transcript = "What does it cost?"
         self.clones: dict[str, dict[str, Any]] = {}
         self.at_once = self.most_at_once = 0
@@ -138,6 +139,8 @@ class Smallest:
         made, fault = self._note(request, body), self._fault()
         if (refused := self._refusal(request, body) or _broken(fault)) is not None:
             return refused
+        if self.streams_pcm:
+            body = {**body, "output_format": "pcm"}
         pieces = [_event(piece) for piece in _cut(self._audio(body, fault))]
         if fault not in ("unended", "truncate"):
             pieces.append(b'data: {"status":"200","done":true}\n\n')

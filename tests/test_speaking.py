@@ -320,7 +320,7 @@ def test_the_service_is_tried_with_the_key_that_is_set(
     service: Smallest, settings: Settings
 ) -> None:
     said = told("check_voice")
-    assert "speaks, streamed: first sound after" in said
+    assert "speaks, streamed: audio/mpeg, first sound after" in said
     assert "hears what it said: 'What does it cost?', 2.0 s" in said
     assert "the catalogue: 8 voices" in said
     service.always = "status 401"

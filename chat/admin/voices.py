@@ -23,7 +23,7 @@ from chat.admin.money import readable
 from chat.budgets import Refused
 from voice import catalogue, clips, engines
 from voice.models import Clip, ClipUse
-from voice.voices import FASTEST, SLOWEST, TYPES, SpeechFailed
+from voice.voices import FASTEST, SLOWEST, SpeechFailed, type_of
 
 SPOKEN = ("voice", "voice_model", "voice_language", "voice_speed")
 FIELDSET = (
@@ -131,7 +131,7 @@ def listen_view(request: HttpRequest) -> HttpResponse:
         return _sentence(gettext("Nothing may be paid for now: see Spending."), 429)
     except SpeechFailed as failed:
         return _sentence(str(failed), 503)
-    return _audio(audio, voice.format)
+    return _audio(audio)
 
 
 def heard_view(request: HttpRequest, message: uuid.UUID) -> HttpResponse:
@@ -144,11 +144,11 @@ def heard_view(request: HttpRequest, message: uuid.UUID) -> HttpResponse:
     audio = clips.read(use.clip_id) if use else None
     if use is None or audio is None:
         raise Http404
-    return _audio(audio, use.clip.format)
+    return _audio(audio)
 
 
-def _audio(audio: bytes, format: str) -> HttpResponse:
-    return HttpResponse(audio, content_type=TYPES[format], headers={"Cache-Control": "no-store"})
+def _audio(audio: bytes) -> HttpResponse:
+    return HttpResponse(audio, content_type=type_of(audio), headers={"Cache-Control": "no-store"})
 
 
 def _sentence(text: str, status: int) -> HttpResponse:

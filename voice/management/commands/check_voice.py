@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from voice import smallest
 from voice.engines import voice
 from voice.sink import Sink
-from voice.voices import SpeechFailed, Voice
+from voice.voices import SpeechFailed, Voice, type_of
 
 TEXT = "Hello! This is a short check of the voice."
 
@@ -54,14 +54,16 @@ class Command(BaseCommand):
         times: list[float] = []
         sizes: list[int] = []
 
+        pieces: list[bytes] = [] if into is None else into
+
         def take(data: bytes) -> None:
             times.append(time.monotonic() - started)
             sizes.append(len(data))
-            if into is not None:
-                into.append(data)
+            pieces.append(data)
 
         smallest.speak(TEXT, chosen, Sink(take))
-        return f"first sound after {times[0]:.2f} s, {sum(sizes)} bytes in {times[-1]:.2f} s"
+        kind, size = type_of(pieces[0]), sum(sizes)
+        return f"{kind}, first sound after {times[0]:.2f} s, {size} bytes in {times[-1]:.2f} s"
 
     def _progressive(self, chosen: Voice) -> str:
         times: list[float] = []
