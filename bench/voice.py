@@ -14,6 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -88,7 +89,7 @@ async def gaps(server: Server, beside: Callable[[], Awaitable[None]] | None) -> 
                     times.append(time.perf_counter())
                 elif frame["message"]["state"] == "complete" and "reply_to" in frame["message"]:
                     break
-        return [b - a - 0.02 for a, b in zip(times, times[1:], strict=False)]
+        return [b - a - 0.02 for a, b in pairwise(times)]
 
     other = asyncio.create_task(beside()) if beside else None  # type: ignore[arg-type]
     found = await asyncio.gather(*(chat() for _ in range(CHATS)))
@@ -137,12 +138,17 @@ async def run(count: int, rounds: int) -> None:
     async with Upstream() as upstream:
         with Smallest() as service, databases.fresh("sqlite") as url:
             env = {
-                "CHAT_BACKEND": "completions", "OPENAI_BASE_URL": upstream.url,
-                "CHAT_PRICES": '{"*": [0, 0, 0]}', "VOICE_BACKEND": "smallest",
-                "SMALLEST_BASE_URL": service.url, "VOICE_CACHE_DIR": str(folder / "clips"),
-                "VOICE_CONCURRENCY": str(count), "CHAT_BUDGET_VISITOR": "50",
-            }  # fmt: skip
-            stack = await asyncio.to_thread(lambda: Stack(folder, url, None, env=env).start(1))
+                "CHAT_BACKEND": "completions",
+                "OPENAI_BASE_URL": upstream.url,
+                "CHAT_PRICES": '{"*": [0, 0, 0]}',
+                "CHAT_BUDGET_VISITOR": "50",
+                "VOICE_BACKEND": "smallest",
+                "SMALLEST_BASE_URL": service.url,
+                "VOICE_CACHE_DIR": str(folder / "clips"),
+                "VOICE_CONCURRENCY": str(count),
+            }
+            made = Stack(folder, url, None, fast=False, env=env)
+            stack = await asyncio.to_thread(made.start, 1)
             try:
                 await measure(stack, service, count, rounds)
             finally:

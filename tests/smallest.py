@@ -112,7 +112,9 @@ class Smallest:
         add.add_get("/waves/v1/health", self._health)
         add.add_get("/control", self._told)
         add.add_post("/control", self._control)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, shutdown_timeout=0.5, access_log=None
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()

@@ -45,3 +45,30 @@ class ClipUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clip_id[:12]} {str(self.message)[:8]}"
+
+
+class CustomVoice(models.Model):
+    """A voice that the service made of a person's recording, who has agreed to it."""
+
+    LANGUAGES = [
+        *[("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français")],
+        *[("it", "Italiano"), ("pt", "Português"), ("nl", "Nederlands"), ("hi", "हिन्दी")],
+    ]
+    MODELS = [("lightning-v3.1-pro", "lightning_v3.1_pro"), ("lightning-v3.1", "lightning_v3.1")]
+
+    voice_id = models.CharField(_("voice"), max_length=120, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    language = models.CharField(_("language"), max_length=5, choices=LANGUAGES, default="en")
+    model = models.CharField(_("model"), max_length=30, choices=MODELS, default=MODELS[0][0])
+    speaker = models.CharField(_("who speaks"), max_length=120)
+    consented = models.DateTimeField(_("agreed"), default=timezone.now, editable=False)
+    by = models.CharField(_("recorded by"), max_length=150, editable=False)
+
+    class Meta:
+        verbose_name = _("custom voice")
+        verbose_name_plural = _("custom voices")
+        default_permissions = ("add", "view", "delete")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,8 +3,17 @@
 from django.contrib.admin import site
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin import conversations, leads, money, people, personas, sites, voices
+from chat.admin import conversations, customvoices, leads, money, people, personas, sites, voices
 
 site.index_title = _("Home")
 
-__all__ = ["conversations", "leads", "money", "people", "personas", "sites", "voices"]
+__all__ = [
+    "conversations",
+    "customvoices",
+    "leads",
+    "money",
+    "people",
+    "personas",
+    "sites",
+    "voices",
+]

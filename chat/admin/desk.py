@@ -53,6 +53,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 page(_("Personas"), "face", "chat.persona"),
                 page(_("Sites"), "language", "chat.site"),
                 page(_("Voice"), "graphic_eq", "voice.clip"),
+                page(_("Custom voices"), "record_voice_over", "voice.customvoice"),
             ],
         },
         {

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -16,7 +17,7 @@ from chat.money import Spend
 from tests.admin.desk import page, talk, transcript
 from tests.smallest import Smallest
 from voice import catalogue, clips
-from voice.models import ClipUse
+from voice.models import ClipUse, CustomVoice
 
 pytestmark = pytest.mark.django_db
 FORM = {
@@ -171,3 +172,67 @@ def test_the_cache_tells_what_it_saves(staff: Client) -> None:
     assert "1 segments, heard 3 times from here" in shown
     assert "$1.50 saved" in shown
     clips.clear()
+
+
+# --- Custom voices --------------------------------------------------------------------------------
+
+ADD = "/admin/voice/customvoice/add/"
+
+
+def recording(name: str = "ada.wav", size: int = 1000) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, b"RIFF" + bytes(size))
+
+
+def made(root: Client, **chosen: Any) -> str:
+    form = {
+        "name": "Ada", "language": "en", "model": "lightning-v3.1-pro", "speaker": "Ada Byron",
+        "agreed": "on", "recording": recording(), **chosen,
+    }  # fmt: skip
+    return root.post(ADD, form, follow=True).content.decode()
+
+
+def test_a_voice_is_made_used_and_deleted(root: Client, site: Site, service: Smallest) -> None:
+    made(root)
+    voice = CustomVoice.objects.get()
+    assert (voice.by, voice.speaker, voice.voice_id) == ("root", "Ada Byron", "voice_0001")
+    assert "completed" in page(root, "voice_customvoice_changelist")
+    saved(root, site, voice=voice.voice_id)
+    assert newest(site).voice == voice.voice_id
+    assert "is no voice of the model" in saved(
+        root, site, voice=voice.voice_id, voice_model="lightning_v3.1"
+    )
+    root.post(f"/admin/voice/customvoice/{voice.pk}/delete/", {"post": "yes"})
+    assert not CustomVoice.objects.exists()
+    assert service.clones == {}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "fault", "says"),
+    [
+        ({"agreed": ""}, "", "required"),
+        ({"recording": recording("ada.txt")}, "", "At most 5 MB"),
+        ({"recording": recording(size=5 * 1024 * 1024)}, "", "At most 5 MB"),
+        ({}, "status 403", "plan is used up"),
+    ],
+    ids=["no consent", "no audio", "too large", "refused"],
+)
+def test_what_makes_no_voice_says_why_and_stores_nothing(
+    root: Client, service: Smallest, chosen: dict[str, Any], fault: str, says: str
+) -> None:
+    service.always = fault
+    assert says in made(root, **chosen)
+    assert not CustomVoice.objects.exists()
+    assert service.clones == {}
+
+
+def test_a_voice_that_the_service_keeps_is_kept_here(root: Client, service: Smallest) -> None:
+    made(root)
+    catalogue.own()
+    catalogue.entries()
+    service.always = "status 500"
+    voice = CustomVoice.objects.get()
+    shown = root.post(
+        f"/admin/voice/customvoice/{voice.pk}/delete/", {"post": "yes"}, follow=True
+    ).content.decode()
+    assert "is still there" in shown
+    assert CustomVoice.objects.exists()

@@ -1,7 +1,9 @@
-"""Environments of their own, beside the product's: made once, kept in `.extras`."""
+"""Environments of their own, beside the product's: made once, kept among temporary files."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +27,7 @@ def environment() -> Make:
     """Makes an environment with these packages; its Python."""
 
     def make(name: str, *steps: list[str]) -> Path:
-        folder = ROOT / ".extras" / name
+        folder = Path(tempfile.gettempdir()) / f"salesagent-extras-{os.getuid()}" / name
         python = folder / "bin" / "python"
         done = folder / "done"
         if done.exists() and done.read_text() == repr(steps):
