@@ -321,7 +321,7 @@ def told(conversation: uuid.UUID, message: str, attempt: int, n: int) -> None:
 
     Without Redis this is the process that will be asked for it, so the first one is begun now.
     """
-    if engines.output() != "server" or n > _asked.get(message, -1) + AHEAD:
+    if engines.output() != "server" or n > _asked.get(message, -AHEAD) + AHEAD:
         return
     if n == 0 and settings.REDIS_URL:
         return
