@@ -21,12 +21,13 @@ endef
 # Most of a test is waiting; all of a file run in one process, which share its servers.
 SPREAD := -n 2 --dist loadfile
 
-.PHONY: help install install-dev run tools node test test-postgres faults soak lint format lock messages pictures bench clean
+.PHONY: help install install-dev run tools node test test-postgres extras faults soak lint format lock messages pictures bench clean
 
 help:
 	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
 	@echo "make test    runs all tests, and says what it lacks"
 	@echo "make test-postgres  the tests of its own process once more, on PostgreSQL"
+	@echo "make extras  tries the voice on this machine and the service's SDK, in environments of their own"
 	@echo "make faults  breaks servers, Redis, PostgreSQL and the model's server, at every moment of a talk"
 	@echo "make soak    50 chats for MINUTES=20, and EXAMPLES=10000 of the protocol's state machine"
 	@echo "make lint    formatting, types (Python's and JavaScript's), migrations, translations"
@@ -61,13 +62,19 @@ $(NODE_MODULES): tests/widget/package-lock.json | node
 test: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py chromium postgresql redis-server nodejs
 	node --test --test-reporter=spec tests/widget/*.test.js
-	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix" $(SPREAD) $(ARGS)
+	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix and not extras" $(SPREAD) $(ARGS)
 	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(SPREAD) $(ARGS)
 
 test-postgres: install-dev
 	@$(BIN)/python scripts/tools.py postgresql
 	$(BIN)/python scripts/on_postgres.py $(BIN)/python -m pytest tests --ignore tests/browser \
-		-m "not process and not matrix" $(SPREAD) $(ARGS)
+		-m "not process and not matrix and not extras" $(SPREAD) $(ARGS)
+
+# The voice on this machine, and the service's own SDK against our stand-in of it: both in
+# environments of their own, which take some minutes and half a gigabyte to make.
+extras: install-dev
+	@$(BIN)/python scripts/tools.py espeak-ng
+	$(BIN)/python -m pytest tests/extras $(ARGS)
 
 faults: install-dev
 	@$(BIN)/python scripts/tools.py postgresql redis-server

@@ -26,6 +26,7 @@ STAFF_RIGHTS: Rights = {
     "chat.personaversion": ("view", "add"),
     "chat.spend": ("view",),
     "chat.modelprice": ("view",),  # what bounds the bill is changed by administrators
+    "voice.clip": ("view",),
     "knowledge.collection": ("view", "add", "change"),
     "knowledge.entry": ("view", "add", "change"),
 }

@@ -20,17 +20,19 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from chat import conversations, metrics, paid, personas
+from chat import budgets, conversations, metrics, paid, personas
 from chat.breaker import Breaker
 from chat.budgets import Payer
 from chat.database import background, query
+from chat.languages import spoken
 from chat.live import live
 from chat.models import Message, PersonaVersion
 from chat.replies import language_of
 from voice import clips, engines
+from voice.sink import Sink
 from voice.speech import Cutter, Segment, segments
 from voice.synthesis import Bill, Listener, Synthesis, syntheses
-from voice.voices import TYPES, NobodyListens, SpeechFailed, Voice
+from voice.voices import NobodyListens, SpeechFailed, Voice, type_of
 
 logger = logging.getLogger(__name__)
 
@@ -101,14 +103,14 @@ async def sound(conversation: uuid.UUID, message: str, n: int, attempt: int | No
     try:
         synthesis = syntheses.of(key)
         if synthesis is None and (audio := await _kept(key)) is not None:
-            clips.note(key, script.message.id, hit=True)
+            clips.note(key, script.message.id, n, hit=True)
             _measured("cache", started)
-            return Sound(TYPES[script.voice.format], whole=audio)
+            return Sound(type_of(audio), whole=audio)
         synthesis = _begin(script, segment)
         listener = await _begun(synthesis)
-        clips.note(key, script.message.id, hit=False)
+        clips.note(key, script.message.id, n, hit=False)
         _measured("synthesis", started)
-        return Sound(TYPES[script.voice.format], pieces=_heard(synthesis, listener))
+        return Sound(type_of(synthesis.first), pieces=_heard(synthesis, listener))
     finally:
         _speak_ahead(script, segment.n)
 
@@ -153,7 +155,9 @@ def _script(conversation: uuid.UUID, message: str) -> Script:
         raise conversations.Refused("not_found", _("There is no such message here."))
     talk = found.conversation
     version = found.persona_version or personas.published(talk.site)
-    return Script(found, voice_of(version, language_of(talk)), Payer.of(talk))
+    # The greeting is in the site's language, whoever reads it; replies are in the visitor's.
+    language = language_of(talk) if found.reply_to_id else spoken(talk.site.language)
+    return Script(found, voice_of(version, language), Payer.of(talk))
 
 
 def voice_of(version: PersonaVersion | None, language: str) -> Voice:
@@ -227,7 +231,7 @@ def _begin(script: Script, segment: Segment) -> Synthesis:
         script.voice,
         speak=engines.speak(),
         pay=partial(_pay, script.payer, segment.text),
-        keep=partial(_keep, script.voice, segment.text, script.message.id),
+        keep=partial(_keep, script, segment),
         ended=_ended,
     )
 
@@ -243,23 +247,48 @@ async def _free() -> AsyncIterator[Bill]:
     yield paid.Bill(Decimal(0))
 
 
-def _keep(voice: Voice, text: str, message: uuid.UUID | None, audio: bytes) -> Awaitable[None]:
-    metrics.CHARACTERS.inc(len(text))
-    return background(_kept_for, voice, text, message, audio)
+def _keep(script: Script, segment: Segment, audio: bytes) -> Awaitable[None]:
+    metrics.CHARACTERS.inc(len(segment.text))
+    return background(_kept_for, script, segment, audio)
 
 
-def _kept_for(voice: Voice, text: str, message: uuid.UUID | None, audio: bytes) -> None:
+def _kept_for(script: Script, segment: Segment, audio: bytes) -> None:
     """Keeps it, unless its message has been erased meanwhile."""
+    message = script.message.id
     clips.keep(
-        voice.key(text),
+        script.voice.key(segment.text),
         audio,
-        format=voice.format,
-        characters=len(text),
-        cost=price(len(text)),
+        format=script.voice.format,
+        characters=len(segment.text),
+        cost=price(len(segment.text)),
         message=message,
+        n=segment.n,
     )
-    if message is not None and not _there({message}):
+    if not _there({message}):
         clips.forget([message])
+
+
+def speak_now(text: str, voice: Voice) -> bytes:
+    """Speaks it in this thread, for staff, or reads what is kept; all sites together pay.
+
+    Raises `SpeechFailed`, and `budgets.Refused` where nothing may be paid for.
+    """
+    key, pieces = voice.key(text), list[bytes]()
+    if (kept := clips.read(key)) is not None:
+        return kept
+    cost = price(len(text))
+    held = budgets.reserve(Payer(), cost) if cost else None
+    try:
+        engines.speak()(text, voice, Sink(pieces.append))
+    except SpeechFailed as failed:
+        cost = Decimal(0) if failed.free else cost
+        raise
+    finally:
+        if held is not None:
+            budgets.settle(held, cost)
+    audio = b"".join(pieces)
+    clips.keep(key, audio, format=voice.format, characters=len(text), cost=price(len(text)))
+    return audio
 
 
 def _there(messages: set[uuid.UUID]) -> set[uuid.UUID]:
@@ -292,7 +321,7 @@ def told(conversation: uuid.UUID, message: str, attempt: int, n: int) -> None:
 
     Without Redis this is the process that will be asked for it, so the first one is begun now.
     """
-    if engines.output() != "server" or n > _asked.get(message, -1) + AHEAD:
+    if engines.output() != "server" or n > _asked.get(message, -AHEAD) + AHEAD:
         return
     if n == 0 and settings.REDIS_URL:
         return

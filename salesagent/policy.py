@@ -51,6 +51,7 @@ ADMIN: Directives = {
     "img-src": [SELF, "data:"],
     "font-src": [SELF],
     "connect-src": [SELF],
+    "media-src": ["blob:"],  # static/admin_desk/voice.js
     "manifest-src": [SELF],
     "form-action": [SELF],
 }

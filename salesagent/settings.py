@@ -418,6 +418,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [
         lambda request: static("admin_desk/desk.js"),
         lambda request: static("admin_desk/line.js"),
+        lambda request: static("admin_desk/voice.js"),
     ],
     "SIDEBAR": {"navigation": "chat.admin.desk.navigation"},
 }

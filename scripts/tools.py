@@ -49,6 +49,7 @@ TOOLS: dict[str, tuple[Callable[[], str | None], str]] = {
     "chromium": (chromium, "the browser tests (or name one by CHROMIUM=/path)"),
     "postgresql": (postgresql, "the tests on PostgreSQL (or name a server by TEST_POSTGRES_URL)"),
     "redis-server": (lambda: _which("redis-server"), "the tests with two processes"),
+    "espeak-ng": (lambda: _which("espeak-ng"), "the tests of a voice on this machine"),
     "gettext": (lambda: _which("msgfmt"), "checking the translations"),
     "nodejs": (
         node,

@@ -21,6 +21,7 @@ MakeStack = Callable[..., Stack]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "matrix: of `make faults`, and left out of `make test`")
+    config.addinivalue_line("markers", "extras: of `make extras`, in environments of their own")
     config.addinivalue_line("markers", "process: starts servers of its own (marked by itself)")
     config.addinivalue_line("markers", "tells: logs what no log may hold, and so has to be caught")
 

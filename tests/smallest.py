@@ -69,6 +69,7 @@ class Smallest:
         self.faults: list[str] = []
         self.always = ""
         self.go = threading.Event()
+        self.streams_pcm = False  # whatever format is asked for
         self.transcript = "What does it cost?"
         self.clones: dict[str, dict[str, Any]] = {}
         self.at_once = self.most_at_once = 0
@@ -111,7 +112,9 @@ class Smallest:
         add.add_get("/waves/v1/health", self._health)
         add.add_get("/control", self._told)
         add.add_post("/control", self._control)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, shutdown_timeout=0.5, access_log=None
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
@@ -138,6 +141,8 @@ class Smallest:
         made, fault = self._note(request, body), self._fault()
         if (refused := self._refusal(request, body) or _broken(fault)) is not None:
             return refused
+        if self.streams_pcm:
+            body = {**body, "output_format": "pcm"}
         pieces = [_event(piece) for piece in _cut(self._audio(body, fault))]
         if fault not in ("unended", "truncate"):
             pieces.append(b'data: {"status":"200","done":true}\n\n')

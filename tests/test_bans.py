@@ -92,6 +92,7 @@ BANS = {
         {
             "chat/llm/completions.py": "the model, at the address of a setting",
             "chat/llm/failures.py": "names of its errors",
+            "voice/management/commands/check_voice.py": "how the service refuses, as it is",
             "voice/smallest.py": "the voice, at the address of a setting",
             "chat/outbound.py": "webhooks, at public addresses alone",
             "knowledge/embeddings.py": "the embeddings, at the address of a setting",

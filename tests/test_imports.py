@@ -76,7 +76,7 @@ CHAT: dict[str, set[str]] = {
     "process": WRITING
     | {"turns", "handover", "notices", "backends", "watching", "lines", "speaking"},
     "watching": {"turns", "backends", "gate", "live", "limits", "metrics", "speaking"},
-    "speaking": STORED | SHOWN | {"breaker", "paid", "replies"},
+    "speaking": STORED | SHOWN | {"breaker", "paid", "replies", "languages"},
     "leads": {"models", "conversations", "evidence", "deliveries"},
     "deliveries": {"models", "outbound", "privacy"},
     "outbound": set(),

@@ -64,6 +64,7 @@ ADMIN: Policy = {
     "img-src": "'self' data:",
     "font-src": "'self'",
     "connect-src": "'self'",
+    "media-src": "blob:",
     "manifest-src": "'self'",
     "form-action": "'self'",
 }

@@ -31,6 +31,7 @@ GIVEN = {
     "knowledge.add_collection",
     "knowledge.change_collection",
     "knowledge.view_entry",
+    "voice.view_clip",
     "knowledge.add_entry",
     "knowledge.change_entry",
 }

@@ -9,8 +9,9 @@ from pytest_django import Settings
 from tests.servers import wait_for
 from tests.smallest import KEY, MP3_FRAME, Smallest
 from voice import smallest
+from voice.recordings import look
 from voice.sink import Sink
-from voice.voices import NobodyListens, SpeechFailed, Voice
+from voice.voices import NobodyListens, SpeechFailed, Voice, is_mp3, type_of
 
 VOICE = Voice("smallest", "kaitlyn", "lightning_v3.1_pro", "en")
 WAV = Voice("smallest", "kaitlyn", "lightning_v3.1_pro", "en", 1.0, "wav")
@@ -48,6 +49,27 @@ def test_wav_and_what_is_not_streamed_come_as_a_file(service: Smallest, settings
     settings.VOICE_STREAMED = False
     assert spoken()[:4] == MP3_FRAME[:4]
     assert {each.path for each in service.requests} == {"/waves/v1/tts"}
+
+
+def test_a_stream_that_is_pcm_after_all_becomes_a_file(service: Smallest) -> None:
+    service.streams_pcm = True
+    audio = spoken()
+    assert type_of(audio) == "audio/wav"
+    found = look(audio)
+    assert found is not None
+    assert found.seconds == pytest.approx(len(TEXT) * 0.06, abs=0.01)
+    assert int.from_bytes(audio[40:44], "little") == len(audio) - 44
+
+
+@pytest.mark.parametrize(
+    ("audio", "found"),
+    [
+        (MP3_FRAME, True), (b"ID3\x04rest", True), (b"\xff\xfb\x90\x64", True),
+        (b"\xff\xff\xff\xff", False), (b"\xff\xf3\xf4\xc4", False), (bytes(4), False), (b"", False),
+    ],
+)  # fmt: skip
+def test_mp3_is_told_from_plain_samples(audio: bytes, found: bool) -> None:
+    assert is_mp3(audio) is found
 
 
 @pytest.mark.parametrize("voice", [VOICE, WAV], ids=["streamed", "file"])

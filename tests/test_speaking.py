@@ -5,9 +5,11 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -15,6 +17,7 @@ from chat import budgets, erasing, paid, pruning, speaking
 from chat.database import query
 from chat.models import Message, Site
 from chat.money import Spend, dollars
+from knowledge.models import Entry
 from tests.base import Talker, make_site
 from tests.smallest import Smallest
 from voice import clips
@@ -154,6 +157,20 @@ async def test_the_persona_says_how_it_is_spoken(service: Smallest) -> None:
     assert body["model"] == "lightning_v3.1_pro"
 
 
+async def test_the_greeting_sounds_as_the_site_and_a_reply_as_its_visitor(
+    service: Smallest,
+) -> None:
+    talker = await query(lambda: Talker(make_site()))
+    reply = await spoken(talker=talker)
+    row = await query(talker.row)
+    row.locale = "de-AT"
+    await query(row.save)
+    greeting = await query(row.messages.get, seq=1)
+    await heard(greeting)
+    await heard(reply)
+    assert [each.body["voice_id"] for each in service.requests] == ["kaitlyn", "hanna"]
+
+
 async def test_what_another_voice_says_is_another_clip() -> None:
     voice = Voice("smallest", "kaitlyn", "lightning_v3.1_pro")
     others = [
@@ -190,7 +207,7 @@ def test_hits_are_counted_and_what_they_saved() -> None:
     key = kept("a")
     for _ in range(3):
         clips.note(key, None, hit=True)
-    clips.flush(set)
+    clips.flush(lambda found: found)
     figures = clips.figures()
     assert (figures.clips, figures.hits, figures.saved) == (1, 3, Decimal("1.5"))
     assert str(figures).endswith("heard 3 times from the cache, $1.50 saved")
@@ -256,3 +273,59 @@ def test_audio_may_be_kept_in_the_cache(settings: Settings) -> None:
     assert clips.read(key) == b"x" * 1000
     clips.clear()
     assert clips.read(key) is None
+
+
+# --- Commands -------------------------------------------------------------------------------------
+
+
+def told(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_what_is_said_again_is_spoken_ahead_once(service: Smallest, settings: Settings) -> None:
+    settings.CHAT_BACKEND = "guided"
+    site = make_site(suggestions=["Do you ship to Norway?"])
+    assert site.collection is not None
+    Entry.objects.create(
+        collection=site.collection, title="Do you ship to Norway?", text="We ship to Norway daily."
+    )
+    would = told("warm_voice", "--dry-run")
+    assert service.texts == []
+    assert told("warm_voice") == would.replace("Would speak", "Spoke")
+    assert "Hello! What are you looking for?" in service.texts
+    assert any("We ship to Norway daily." in text for text in service.texts)
+    assert not any("{" in text for text in service.texts)
+    assert len(service.texts) == len(set(service.texts)) > 20
+    before = len(service.texts)
+    assert told("warm_voice").startswith("Spoke 0 segments")
+    assert len(service.texts) == before
+    assert told("voice_cache").startswith(f"{before} segments")
+    assert told("voice_cache", "--clear").endswith("$0.00 saved.\n")
+    assert not Clip.objects.exists()
+
+
+def test_it_says_why_nothing_is_spoken_ahead(service: Smallest, settings: Settings) -> None:
+    make_site()
+    service.always = "status 401"
+    with pytest.raises(CommandError, match="does not accept the key"):
+        told("warm_voice")
+    settings.VOICE_BACKEND = "browser"
+    with pytest.raises(CommandError, match="Browsers speak"):
+        told("warm_voice")
+
+
+def test_the_service_is_tried_with_the_key_that_is_set(
+    service: Smallest, settings: Settings
+) -> None:
+    said = told("check_voice")
+    assert "speaks, streamed: audio/mpeg, first sound after" in said
+    assert "hears what it said: 'What does it cost?', 2.0 s" in said
+    assert "the catalogue: 8 voices" in said
+    service.always = "status 401"
+    with pytest.raises(CommandError, match="Not all of it works"):
+        told("check_voice")
+    settings.SMALLEST_API_KEY = ""
+    with pytest.raises(CommandError, match="no SMALLEST_API_KEY"):
+        told("check_voice")

@@ -30,7 +30,7 @@ MIB = 1024 * 1024
 BILLION = 1_000_000_000
 _BATCH = 200
 _lock = threading.Lock()
-_heard: dict[str, set[uuid.UUID]] = {}  # not in the index yet
+_heard: dict[str, set[tuple[uuid.UUID, int]]] = {}  # message and n; not in the index yet
 _hits: Counter[str] = Counter()
 
 
@@ -103,7 +103,7 @@ def _name(key: str) -> str:
 
 def keep(
     key: str, audio: bytes, *, format: str, characters: int, cost: Decimal,
-    message: uuid.UUID | None = None,
+    message: uuid.UUID | None = None, n: int = 0,
 ) -> None:  # fmt: skip
     """Keeps what was just spoken, for a message or for none."""
     try:
@@ -121,16 +121,16 @@ def keep(
         },
     )
     if message is not None:
-        ClipUse.objects.get_or_create(clip=clip, message=message)
+        ClipUse.objects.get_or_create(clip=clip, message=message, n=n)
 
 
-def note(key: str, message: uuid.UUID | None, *, hit: bool) -> None:
+def note(key: str, message: uuid.UUID | None, n: int = 0, *, hit: bool) -> None:
     """A clip was heard; the index learns of it with the next `flush`."""
     with _lock:
         if hit:
             _hits[key] += 1
         if message is not None:
-            _heard.setdefault(key, set()).add(message)
+            _heard.setdefault(key, set()).add((message, n))
 
 
 def flush(there: Callable[[set[uuid.UUID]], set[uuid.UUID]]) -> None:
@@ -145,12 +145,14 @@ def flush(there: Callable[[set[uuid.UUID]], set[uuid.UUID]]) -> None:
     now = timezone.now()
     for key in known & hits.keys():
         Clip.objects.filter(key=key).update(hits=F("hits") + hits[key], used=now)
-    messages = there(set().union(*heard.values())) if heard else set()
+    noted = {message for uses in heard.values() for message, _ in uses}
+    messages = there(noted) if noted else set()
     ClipUse.objects.bulk_create(
         [
-            ClipUse(clip_id=key, message=each)
+            ClipUse(clip_id=key, message=message, n=n)
             for key in known & heard.keys()
-            for each in heard[key] & messages
+            for message, n in heard[key]
+            if message in messages
         ],
         ignore_conflicts=True,
     )
@@ -161,9 +163,10 @@ def forget(messages: Sequence[uuid.UUID]) -> int:
 
     Within a transaction the audio goes when that has committed.
     """
+    going = set(messages)
     with _lock:
-        for heard in _heard.values():
-            heard.difference_update(messages)
+        for key, heard in _heard.items():
+            _heard[key] = {(message, n) for message, n in heard if message not in going}
         noted = {key for key, heard in _heard.items() if heard}
     gone = 0
     for at in range(0, len(messages), _BATCH):

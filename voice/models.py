@@ -21,6 +21,7 @@ class Clip(models.Model):
     used = models.DateTimeField(_("last heard"), default=timezone.now, db_index=True)
 
     class Meta:
+        default_permissions = ("view", "delete")
         verbose_name = _("spoken segment")
         verbose_name_plural = _("spoken segments")
         ordering = ["-used"]
@@ -30,16 +31,44 @@ class Clip(models.Model):
 
 
 class ClipUse(models.Model):
-    """A message was heard from this clip: with the last such message it goes, too."""
+    """A message's segment `n` was heard from this clip; with the last such message it goes, too."""
 
     clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="uses")
     message = models.UUIDField(db_index=True)
+    n = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["clip", "message"], name="clip_use_once"),
+            models.UniqueConstraint(fields=["clip", "message", "n"], name="clip_use_once"),
         ]
 
     def __str__(self) -> str:
         return f"{self.clip_id[:12]} {str(self.message)[:8]}"
+
+
+class CustomVoice(models.Model):
+    """A voice that the service made of a person's recording, who has agreed to it."""
+
+    LANGUAGES = [
+        *[("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français")],
+        *[("it", "Italiano"), ("pt", "Português"), ("nl", "Nederlands"), ("hi", "हिन्दी")],
+    ]
+    MODELS = [("lightning-v3.1-pro", "lightning_v3.1_pro"), ("lightning-v3.1", "lightning_v3.1")]
+
+    voice_id = models.CharField(_("voice"), max_length=120, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    language = models.CharField(_("language"), max_length=5, choices=LANGUAGES, default="en")
+    model = models.CharField(_("model"), max_length=30, choices=MODELS, default=MODELS[0][0])
+    speaker = models.CharField(_("who speaks"), max_length=120)
+    consented = models.DateTimeField(_("agreed"), default=timezone.now, editable=False)
+    by = models.CharField(_("recorded by"), max_length=150, editable=False)
+
+    class Meta:
+        verbose_name = _("custom voice")
+        verbose_name_plural = _("custom voices")
+        default_permissions = ("add", "view", "delete")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from voice.places import place
 from voice.sink import Sink
-from voice.voices import NobodyListens, SpeechFailed, Voice
+from voice.voices import NobodyListens, SpeechFailed, Voice, is_mp3, wav_head
 
 SAMPLE_RATE = 24000
 SMALLEST_AUDIO = 256  # bytes; what is no larger is a header without sound
@@ -67,7 +67,7 @@ def speak(text: str, voice: Voice, sink: Sink) -> None:
     def call() -> None:
         with _answer("POST", path, sink, json=body, headers={"Accept": accept}) as response:
             pieces = _pieces(response)
-            _pass_on(_events(pieces) if streamed else pieces, sink)
+            _pass_on(_sound(_events(pieces)) if streamed else pieces, sink)
 
     _tried(call, sink.wait)
 
@@ -116,6 +116,17 @@ def _events(pieces: Iterator[bytes]) -> Iterator[bytes]:
             if event.get("done") is True:
                 return
     raise SpeechFailed("broken", free=False)  # it broke off
+
+
+def _sound(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The stream as it was asked for; its documents name PCM alone, so then it is made a file."""
+    first = next(pieces, b"")
+    if is_mp3(first):
+        yield first
+        yield from pieces
+    else:
+        sound = first + b"".join(pieces)
+        yield wav_head(len(sound), SAMPLE_RATE) + sound
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -101,6 +101,11 @@ class Synthesis:
             raise
         return listener
 
+    @property
+    def first(self) -> bytes:
+        """The first audio that came."""
+        return self._pieces[0]
+
     async def ended(self) -> None:
         """Waits for its end, without listening."""
         while not self.over:

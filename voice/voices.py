@@ -1,6 +1,7 @@
 """With which voice a text is spoken, and what can go wrong with it. Pure."""
 
 import json
+import struct
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -10,6 +11,29 @@ Kind = Literal["key", "refused", "used_up", "busy", "down", "broken"]
 
 TYPES: dict[str, str] = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 SLOWEST, FASTEST = 0.5, 2.0
+
+
+def is_mp3(audio: bytes) -> bool:
+    """Whether this begins as MP3 does: by a tag, or the head of a frame of layer III."""
+    if audio[:3] == b"ID3":
+        return True
+    if len(audio) < 4 or audio[0] != 0xFF or audio[1] & 0xE6 != 0xE2:
+        return False
+    return audio[1] & 0x18 != 0x08 and audio[2] >> 4 not in (0, 15) and audio[2] & 0x0C != 0x0C
+
+
+def type_of(audio: bytes) -> str:
+    """What the beginning of some audio says that it is."""
+    return TYPES["wav" if audio[:4] == b"RIFF" else "mp3"]
+
+
+def wav_head(size: int, rate: int) -> bytes:
+    """What stands before so many bytes of PCM, mono, 16 bits."""
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
+    return (
+        b"RIFF" + struct.pack("<I", 36 + size) + b"WAVE" + fmt + b"data" + struct.pack("<I", size)
+    )
+
 
 _SAID: dict[Kind, str] = {
     "key": "The service does not accept the key: check SMALLEST_API_KEY.",

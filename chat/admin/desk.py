@@ -52,6 +52,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 page(_("Collections"), "folder_open", "knowledge.collection"),
                 page(_("Personas"), "face", "chat.persona"),
                 page(_("Sites"), "language", "chat.site"),
+                page(_("Voice"), "graphic_eq", "voice.clip"),
+                page(_("Custom voices"), "record_voice_over", "voice.customvoice"),
                 page(_("Webhooks"), "webhook", "chat.webhook"),
                 page(_("Deliveries"), "outbox", "chat.delivery"),
             ],

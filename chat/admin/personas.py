@@ -30,6 +30,7 @@ from unfold.widgets import (
 from chat import personas
 from chat.admin.conversations import ReadOnlyAdmin
 from chat.admin.desk import as_written, labelled, link_to
+from chat.admin.voices import FIELDSET, SPOKEN, VoiceFields
 from chat.admin.workbench import Workbench
 from chat.models import Persona, PersonaVersion
 
@@ -42,6 +43,7 @@ SAID = (
     "model",
     "temperature",
     "reply_tokens",
+    *SPOKEN,
 )
 TOOLS = {
     "save_lead": _("Save what visitors tell of themselves as a lead"),
@@ -52,7 +54,7 @@ VERSIONS_SHOWN = 100
 PUBLISH = "chat_persona_save_and_publish"  # the button's name in the form
 
 
-class PersonaForm(forms.ModelForm):
+class PersonaForm(VoiceFields, forms.ModelForm):
     """A persona's name, and its newest version to write on from."""
 
     agent_name = forms.CharField(
@@ -177,6 +179,7 @@ class PersonaAdmin(Workbench):
             },
         ),
         (_("The model"), {"fields": ("model", ("temperature", "reply_tokens"))}),
+        FIELDSET,
         (_("This version"), {"fields": ("note",)}),
     )
     change_form_outer_after_template = "admin/desk/workbench.html"
@@ -302,6 +305,7 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
         "tone",
         "never",
         ("model", "temperature", "reply_tokens"),
+        SPOKEN,
     )
     readonly_fields = ("of_persona", "created", "said", "never")
 

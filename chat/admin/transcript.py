@@ -1,6 +1,7 @@
 """A conversation as lines to read: who spoke, when, and what a reply took."""
 
 import re
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from chat.models import Conversation, Message
+from voice.models import ClipUse
 
 NEWEST = 500
 BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
@@ -28,6 +30,7 @@ class Line:
     earlier: list[str]
     details: list[str]
     tools: list[str]
+    heard: bool  # its visitor listened to it, and the audio is kept
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ def transcript(conversation: Conversation) -> Transcript:
     shown = found[:NEWEST][::-1]
     agents = (each.persona_version.agent_name for each in shown if each.persona_version)
     agent = next(agents, "") or _("Agent")
+    heard = were_heard(shown)
     costs = [message.cost for message in shown if message.cost is not None]
     return Transcript(
-        lines=[line(message, agent) for message in shown],
+        lines=[line(message, agent, message.pk in heard) for message in shown],
         cut=len(found) > NEWEST,
         replies=sum(message.role == Message.Role.AGENT for message in shown),
         cost=sum(costs, Decimal(0)) if costs else None,
@@ -67,12 +71,17 @@ def one_line(conversation: Conversation, seq: int) -> Line | None:
     return line(message, _("Agent")) if message else None
 
 
+def were_heard(messages: Iterable[Message]) -> set[uuid.UUID]:
+    uses = ClipUse.objects.filter(message__in=[each.pk for each in messages])
+    return set(uses.values_list("message", flat=True))
+
+
 def as_text(messages: Iterable[Message]) -> str:
     """The words alone, a line for each message."""
     return "\n".join(f"{each.get_role_display()}: {each.text}" for each in messages)
 
 
-def line(message: Message, agent: str) -> Line:
+def line(message: Message, agent: str, heard: bool = False) -> Line:
     return Line(
         message=message,
         speaker=speaker(message, agent),
@@ -81,6 +90,7 @@ def line(message: Message, agent: str) -> Line:
         earlier=[_text(each) for each in _entries(message.earlier)],
         details=[text for text in details(message) if text],
         tools=[_tool(each) for each in _entries(message.tools)],
+        heard=heard,
     )
 
 

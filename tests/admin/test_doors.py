@@ -19,6 +19,7 @@ from chat.models import Delivery, Lead, ModelPrice, Site, Spend, Webhook
 from knowledge.models import Entry
 from tests.admin.addresses import MODELS, addresses
 from tests.admin.desk import talk
+from voice.models import Clip, CustomVoice
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,11 @@ SALES = {
     "jsi18n/",
     "password_change/",
     "password_change/done/",
-    "^(?P<app_label>knowledge|chat|auth)/$",
+    "^(?P<app_label>knowledge|chat|voice|auth)/$",
+    "voice/clip/",
+    "voice/clip/catalogue/",
+    "voice/clip/<path:object_id>/change/",
+    "voice/clip/<path:object_id>/history/",
     "chat/persona/<int:persona_id>/compare/",
     "chat/persona/<int:persona_id>/questions/",
     *(
@@ -88,6 +93,8 @@ def pages(site: Site) -> dict[str, str]:
     User.objects.create_user("somebody")
     Spend.objects.create(day=date(2026, 1, 1), scope=Spend.Scope.WHOLE)
     ModelPrice.objects.create(model="some-model", input=1, cached=1, output=1)
+    Clip.objects.create(key="a" * 64, format="mp3", characters=1, size=1)
+    CustomVoice.objects.create(voice_id="voice_1", name="Ada", speaker="Ada")
     rows = {label: apps.get_model(label).objects.first().pk for label in MODELS}
     return addresses(rows)
 
