@@ -33,6 +33,8 @@ SALES = {
     "^(?P<app_label>knowledge|chat|auth)/$",
     "chat/persona/<int:persona_id>/compare/",
     "chat/persona/<int:persona_id>/questions/",
+    "knowledge/entry/try/",
+    "knowledge/entry/import/",
     *(
         f"{app}/{model}/{page}"
         for app, model, pages in (
