@@ -62,7 +62,7 @@ CHAT: dict[str, set[str]] = {
     "pages": DOOR | {"demo"},
     # llm: the prices as delivered; context: how long instructions are
     "admin": DOOR
-    | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts"},
+    | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts", "gaps"},
     "notices": STORED | {"money"},
     "leads": {"models", "conversations", "evidence", "deliveries"},
     "deliveries": {"models", "outbound", "privacy"},
@@ -96,6 +96,7 @@ CHAT: dict[str, set[str]] = {
     "origins": {"models"},
     "rights": {"models"},
     "playground": WRITING | {"backends"},
+    "gaps": {"models"},
     "lint": set(),
     "differences": set(),
     "logins": {"limits"},

@@ -31,6 +31,8 @@ SALES = {
     "password_change/",
     "password_change/done/",
     "^(?P<app_label>knowledge|chat|auth)/$",
+    "chat/persona/open-questions/",
+    "chat/persona/gathered/",
     "chat/persona/<int:persona_id>/compare/",
     "chat/persona/<int:persona_id>/questions/",
     "knowledge/entry/try/",
