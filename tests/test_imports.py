@@ -102,7 +102,7 @@ CHAT: dict[str, set[str]] = {
     "logins": {"limits"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm", "evidence"},
-    "demo": {"models", "personas"},
+    "demo": {"models", "personas", "evidence"},
     "staff": {"models", "rights"},
     "live": {"wire", "sockets", "metrics"},
     "sockets": {"wire", "metrics"},
