@@ -18,6 +18,7 @@ from unfold.widgets import (
 )
 
 from knowledge.models import WORDS, Collection, Entry
+from knowledge.workshop import Workshop
 
 
 class LanguageFilter(DropdownFilter):
@@ -84,7 +85,7 @@ class EntryForm(forms.ModelForm):
 
 
 @admin.register(Entry)
-class EntryAdmin(ModelAdmin):
+class EntryAdmin(Workshop):
     form = EntryForm
     list_display = ("title", "collection", "language", "on", "by_meaning", "updated")
     list_filter = (

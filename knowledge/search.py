@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import CharField, Count, IntegerField, Max, Q
 from numpy.typing import NDArray
 
+from knowledge import gather
 from knowledge.embeddings import (
     Embedder,
     EmbeddingError,
@@ -153,6 +154,7 @@ def _asked(maker: Embedder, query: str) -> tuple[Vectors, Vectors] | None:
 def forget() -> None:
     """Lets go of the questions that were asked of late."""
     _query_vector.cache_clear()
+    gather.forget()
 
 
 @lru_cache(maxsize=256)

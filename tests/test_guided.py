@@ -283,6 +283,15 @@ async def test_budget_and_time_are_noted_in_the_visitors_words() -> None:
     assert talk.known["timing"] == "I need it for my studio by the end of May"
 
 
+async def test_a_call_for_a_person_is_no_time() -> None:
+    talk = Talk()
+    for words in ("Tell me about the Desk Oak", "How wide is it?", "What is the delivery time?"):
+        await talk.say(words)
+    await talk.say("I'm Anna Berg, anna@example.org")
+    await talk.say("Call a person, please")
+    assert "timing" not in talk.known
+
+
 async def test_a_time_that_is_told_to_who_has_the_address_is_noted_as_that() -> None:
     talk = Talk()
     await talk.say("I'm Anna Berg, anna@example.org")

@@ -71,7 +71,7 @@ CHAT: dict[str, set[str]] = {
     # llm: the prices as delivered; context: how long instructions are
     "admin": DOOR
     | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts"}
-    | {"audit", "staff", "finding", "hours"},
+    | {"gaps", "audit", "staff", "finding", "hours"},
     "notices": STORED | {"money"},
     "process": WRITING
     | {"turns", "handover", "notices", "backends", "watching", "lines", "speaking"},
@@ -107,12 +107,13 @@ CHAT: dict[str, set[str]] = {
     "origins": {"models"},
     "rights": {"models"},
     "playground": WRITING | {"backends"},
+    "gaps": {"models"},
     "lint": set(),
     "differences": set(),
     "logins": {"limits"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm", "evidence"},
-    "demo": {"models", "personas"},
+    "demo": {"models", "personas", "evidence"},
     "staff": {"models", "rights"},
     "live": {"wire", "sockets", "spoken", "metrics"},
     "sockets": {"wire", "spoken", "metrics"},

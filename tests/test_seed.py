@@ -168,6 +168,7 @@ def test_leads_stand_in_the_visitors_words_and_mail_nobody() -> None:
     for lead in Lead.objects.all():
         assert lead.mailed is not None
         assert all(value in lead.words for value in lead.known().values())
+        assert set(lead.evidence) == set(lead.known()) - {"note"}
 
 
 # --- A first real site --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from unfold.decorators import display
 from chat.models import Conversation
 
 Item = dict[str, Any]
+OPEN_QUESTIONS = ("chat.view_conversation", "knowledge.view_entry")  # the rights it takes
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -49,6 +50,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("The agent"),
             "items": [
                 page(_("Knowledge"), "menu_book", "knowledge.entry"),
+                {
+                    "title": _("Open questions"),
+                    "icon": "contact_support",
+                    "link": reverse("admin:chat_persona_gaps"),
+                    "permission": lambda request: request.user.has_perms(OPEN_QUESTIONS),
+                },
                 page(_("Collections"), "folder_open", "knowledge.collection"),
                 page(_("Personas"), "face", "chat.persona"),
                 page(_("Sites"), "language", "chat.site"),

@@ -30,6 +30,7 @@ from unfold.widgets import (
 from chat import personas
 from chat.admin.conversations import ReadOnlyAdmin
 from chat.admin.desk import as_written, labelled, link_to
+from chat.admin.gaps import Gaps
 from chat.admin.voices import FIELDSET, SPOKEN, VoiceFields
 from chat.admin.workbench import Workbench
 from chat.models import Persona, PersonaVersion
@@ -160,7 +161,7 @@ class PersonaForm(VoiceFields, forms.ModelForm):
 
 
 @admin.register(Persona)
-class PersonaAdmin(Workbench):
+class PersonaAdmin(Gaps, Workbench):
     form = PersonaForm
     list_display = ("name", "speaking", "newest", "used_by")
     search_fields = ("name",)

@@ -32,7 +32,8 @@ from chat.differences import passages
 from chat.lint import look
 from chat.models import Conversation, Message, Persona, PersonaVersion, Site
 
-QUESTIONS = 12  # past ones to choose from
+QUESTIONS = 12  # past ones to choose from ...
+TALKS = 300  # ... out of so many conversations
 TALK = 40  # lines of a talk with a draft
 LINE = 4000  # characters of one
 FIELDS = ("agent_name", "avatar", "tone", "model", "temperature", "reply_tokens", "tools_off")
@@ -114,7 +115,8 @@ class Workbench(ModelAdmin):
         persona = get_object_or_404(Persona, pk=persona_id)
         if not self._may_try(request, persona) or not self._may_read(request):
             raise PermissionDenied
-        rows = past_questions(persona)
+        newest = Conversation.objects.filter(site__persona=persona).order_by("-updated")
+        rows = past_questions(persona).filter(conversation__in=newest.values("pk")[:TALKS])
         bad = Q(feedback=-1) | Q(state=Message.State.FAILED)
         if request.GET.get("which") == "bad":
             rows = rows.filter(bad)

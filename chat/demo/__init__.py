@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from chat import personas
+from chat.evidence import Said, find
 from chat.models import Conversation, Lead, Message, Site, Visitor
 from knowledge.models import Collection, Entry
 
@@ -206,11 +207,16 @@ class _Told:
         self.conversation.save()
 
     def _lead(self, values: Mapping[str, str], begun: datetime) -> None:
-        said = [m.text for m in self.messages if m.role == Message.Role.VISITOR]
+        theirs = [m for m in self.messages if m.role == Message.Role.VISITOR]
+        heard = [Said(str(m.pk), m.seq, m.text) for m in theirs]
+        found = {name: find(name, value, heard) for name, value in values.items() if name != "note"}
         Lead.objects.create(
             conversation=self.conversation,
             site=self.site,
-            words="\n".join(t for t in said if any(value in t for value in values.values())),
+            words="\n".join(
+                m.text for m in theirs if any(value in m.text for value in values.values())
+            ),
+            evidence={name: where for name, where in found.items() if where},
             created=begun,
             mailed=self.clock,  # so that nobody gets a mail about somebody made up
             **values,

@@ -36,8 +36,12 @@ SALES = {
     "voice/clip/catalogue/",
     "voice/clip/<path:object_id>/change/",
     "voice/clip/<path:object_id>/history/",
+    "chat/persona/open-questions/",
+    "chat/persona/gathered/",
     "chat/persona/<int:persona_id>/compare/",
     "chat/persona/<int:persona_id>/questions/",
+    "knowledge/entry/try/",
+    "knowledge/entry/import/",
     *(
         f"{app}/{model}/{page}"
         for app, model, pages in (

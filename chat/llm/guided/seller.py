@@ -405,10 +405,14 @@ class Scene(Heard):
         return text
 
 
+# Quick replies to the question for the time.
+_TIMES = {it for language in phrases.LANGUAGES for it in phrases.replies("ask_when", language)}
+
+
 def _qualities(line: str, asked: str) -> dict[str, str]:
     """The budget and the time that a line of the visitor states; `asked` is what it answers."""
     found = {}
-    answers = asked == "ask_when" and bool(reading.telling(line)) and not reading.is_asking(line)
+    answers = asked == "ask_when" and (line in _TIMES or reading.told("ask_call_time", [line]))
     if answers or reading.told("ask_when", [line]):
         found["timing"] = cut(line, _NOTE)
     if reading.states_budget(line) and sums(line):

@@ -1,0 +1,73 @@
+"""Open questions: what visitors asked in vain, gathered by meaning, one click from an answer."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from unfold.admin import ModelAdmin
+
+from chat.admin.desk import OPEN_QUESTIONS
+from chat.gaps import Gap, gaps
+from chat.models import Site
+
+WAYS = 6  # to ask the same, that go along into a new entry
+
+
+class Gaps(ModelAdmin):
+    """The page, and the part of it that takes some time: it is asked for by the page itself."""
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("open-questions/", self.admin_site.admin_view(self.gaps_view), name=f"{NAME}"),
+            path("gathered/", self.admin_site.admin_view(self.gathered_view), name=f"{NAME}_list"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def gaps_view(self, request: HttpRequest) -> HttpResponse:
+        self._check(request)
+        shown = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Open questions"),
+            "sites": Site.objects.order_by("name"),
+            "chosen": chosen(request),
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/desk/gaps.html", shown)
+
+    def gathered_view(self, request: HttpRequest) -> HttpResponse:
+        self._check(request)
+        site = chosen(request)
+        found = [(gap, write_link(gap)) for gap in gaps(site)] if site else []
+        shown = {"gaps": found, "may_write": request.user.has_perm("knowledge.add_entry")}
+        return TemplateResponse(request, "admin/desk/gathered.html", shown)
+
+    def _check(self, request: HttpRequest) -> None:
+        if not request.user.has_perms(OPEN_QUESTIONS):
+            raise PermissionDenied
+
+
+NAME = "chat_persona_gaps"
+
+
+def chosen(request: HttpRequest) -> Site | None:
+    number = request.GET.get("site", "")
+    sites = Site.objects.order_by("name")
+    return sites.filter(pk=int(number)).first() if number.isdecimal() else sites.first()
+
+
+def write_link(gap: Gap) -> str:
+    """Where a new entry begins with these questions."""
+    language = (gap.first.conversation.locale or gap.site.language).partition("-")[0]
+    values: dict[str, Any] = {
+        "title": gap.first.text[:200],
+        "questions": "\n".join(text[:150] for text in gap.others[:WAYS]),
+        "language": language,
+    }
+    if gap.site.collection_id:
+        values["collection"] = gap.site.collection_id
+    return f"{reverse('admin:knowledge_entry_add')}?{urlencode(values)}"
