@@ -43,6 +43,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 page(_("Conversations"), "forum", "chat.conversation", **_waiting_badge(request)),
                 page(_("Leads"), "contact_phone", "chat.lead"),
+                page(_("Canned replies"), "quickreply", "chat.cannedreply"),
             ]
         },
         {
@@ -66,6 +67,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 page(_("Users"), "person", "auth.user"),
                 page(_("Groups"), "group", "auth.group"),
+                {
+                    "title": _("My desk settings"),
+                    "icon": "tune",
+                    "link": reverse("admin:chat_staffprofile_mine"),
+                    "permission": lambda request: request.user.has_perm("chat.view_conversation"),
+                },
             ],
         },
     ]
