@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from chat.models import Conversation
+from chat.staff import seen_by
 
 Item = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -82,7 +83,8 @@ def _waiting_badge(request: HttpRequest) -> Item:
     """How many visitors wait for a person, where any do."""
     if not request.user.has_perm("chat.view_conversation"):
         return {}
-    waiting = Conversation.objects.filter(waiting_since__isnull=False).count()
+    rows = Conversation.objects.filter(waiting_since__isnull=False)
+    waiting = seen_by(request.user, rows).count()
     return {"badge": waiting, "badge_variant": "warning"} if waiting else {}
 
 
