@@ -295,14 +295,15 @@ class Live:
             if not socket.held and (socket.member is not None) == (role == "visitor"):
                 socket.push(wire.typing(role, on))
 
-    def tell_desk(self, site: int, frame: Mapping[str, Any]) -> None:
-        """News for all staff who see `site`, in whatever process their sockets are."""
-        self._tell_desk(site, frame)
-        self.send_all({"type": "desk", "site": site, "frame": frame})
+    def tell_desk(self, site: int, frame: Mapping[str, Any], user: int | None = None) -> None:
+        """News for all staff who see `site`, or one of them, wherever their sockets are."""
+        self._tell_desk(site, frame, user)
+        self.send_all({"type": "desk", "site": site, "frame": frame, "user": user})
 
-    def _tell_desk(self, site: int, frame: Mapping[str, Any]) -> None:
+    def _tell_desk(self, site: int, frame: Mapping[str, Any], user: int | None) -> None:
         for socket in self.desk:
-            if socket.member is not None and socket.member.sees(site):
+            member = socket.member
+            if member is not None and member.sees(site) and user in (None, member.user):
                 socket.push(frame)
 
     def typing_again(self) -> None:
@@ -434,7 +435,7 @@ class Live:
         elif event["type"] == "types" and conversation:
             self._person_types(conversation, event["role"], event["on"])
         elif event["type"] == "desk":
-            self._tell_desk(event["site"], event["frame"])
+            self._tell_desk(event["site"], event["frame"], event["user"])
         elif event["type"] == "delta" and conversation:
             self._mirrored(conversation, event["from"], event["frame"])
         elif event["type"] == "messages" and conversation:

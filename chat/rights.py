@@ -18,6 +18,7 @@ EVERYTHING = ("view", "add", "change", "delete")
 STAFF_RIGHTS: Rights = {
     # To close one is to change it; its pages change nothing else.
     "chat.conversation": ("view", "change", "take", "export"),
+    "chat.cannedreply": ("view", "add", "change"),
     "chat.message": ("view",),
     "chat.visitor": ("view",),
     "chat.site": ("view",),
@@ -34,6 +35,7 @@ STAFF_RIGHTS: Rights = {
 LEAD_RIGHTS: Rights = {
     "chat.conversation": ("release",),
     "chat.staffprofile": ("view", "change"),
+    "chat.cannedreply": ("delete",),
 }
 ADMIN_RIGHTS: Rights = {
     "chat.visitor": ("delete",),

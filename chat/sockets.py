@@ -21,6 +21,9 @@ MAX_QUEUED = 256 * 1024  # characters that wait for a slow reader; beyond it del
 class Member(Protocol):
     """Whoever of the staff is at a socket."""
 
+    @property
+    def user(self) -> int: ...
+
     def sees(self, site: int) -> bool: ...
 
 

@@ -1,5 +1,6 @@
 """Somebody of the staff at a socket: each frame becomes one call, once their rights are known."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from chat import audit, conversations, handover, staff, staff_wire, turns, wire
+from chat import audit, conversations, handover, staff, staff_wire, suggestions, turns, wire
 from chat.conversations import Changes, Refused
 from chat.database import query
 from chat.handover import Handed, Speaker
@@ -31,13 +32,14 @@ class StaffVisit:
     def __init__(self, socket: Socket, session: str, member: Member) -> None:
         self._socket = socket
         self._session = session
+        self._suggesting: asyncio.Task[None] | None = None
         self._is(member)
 
     def begin(self) -> None:
         live.desk.add(self._socket)
         who = self._member
         self._socket.push(
-            staff_wire.ready(who.name, settings.CHAT_HEARTBEAT, who.notify, who.sound)
+            staff_wire.ready(who.name, settings.CHAT_HEARTBEAT, who.notify, who.sound, _words())
         )
 
     async def take(self, frame: staff_wire.Frame) -> None:
@@ -210,6 +212,26 @@ class StaffVisit:
         if await query(_speaks, frame.conversation, self._who.user):
             live.person_types(frame.conversation, "staff", frame.on)
 
+    async def _suggest(self, frame: staff_wire.Suggest) -> None:
+        """By a task of its own: a model takes its time, and the line goes on meanwhile."""
+        await self._may("take_conversation", frame.conversation)
+        if not await query(_speaks, frame.conversation, self._who.user):
+            raise Refused("not_allowed", _("Take the conversation over first."))
+        if self._suggesting is not None and not self._suggesting.done():
+            raise Refused("busy", _("A suggestion is on its way."), final=False)
+        self._suggesting = live.spawn(self._suggested(frame))
+
+    async def _suggested(self, frame: staff_wire.Suggest) -> None:
+        try:
+            text = await suggestions.suggest(frame.conversation, self._who.name)
+        except Refused as refused:
+            self._refuse(frame, refused.code, refused.message, final=refused.final)
+        except Exception as error:
+            logger.warning("suggestion broke", extra={"error": type(error).__name__})
+            self._refuse(frame, "try_again", _("Please try again in a moment."), final=False)
+        else:
+            self._socket.push(staff_wire.suggestion(str(frame.conversation), text))
+
     _acts: dict[type, Callable[["StaffVisit", Any], Awaitable[None]]] = {
         staff_wire.Watch: _watch,
         staff_wire.Status: _status,
@@ -217,6 +239,16 @@ class StaffVisit:
         staff_wire.Say: _say,
         staff_wire.Typing: _typing,
         staff_wire.Back: _back,
+        staff_wire.Suggest: _suggest,
+    }
+
+
+def _words() -> dict[str, str]:
+    """What a page says of news, by kind."""
+    return {
+        "waiting": _("Somebody waits for a person ({site})."),
+        "said": _("The visitor you talk with has answered ({site})."),
+        "allow": _("Also when this page is not seen"),
     }
 
 

@@ -53,13 +53,20 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggest:
+    """What could I say next?"""
+
+    conversation: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Heartbeat: still here, and still allowed to be; `rev` of the conversation that is watched."""
 
     rev: int = 0
 
 
-Frame = Watch | Take | Say | Typing | Back | Status
+Frame = Watch | Take | Say | Typing | Back | Suggest | Status
 
 
 def parse(raw: str | bytes | None) -> Frame:
@@ -101,6 +108,7 @@ _READERS: dict[str, Callable[[_Fields], Frame]] = {
     "say": lambda fields: Say(fields.key("conversation"), fields.key("id"), fields.words()),
     "typing": lambda fields: Typing(fields.key("conversation"), fields.flag("on")),
     "back": lambda fields: Back(fields.key("conversation"), fields.brief()),
+    "suggest": lambda fields: Suggest(fields.key("conversation")),
     "status": lambda fields: Status(fields.whole("rev", 0)),
 }
 
@@ -108,9 +116,12 @@ _READERS: dict[str, Callable[[_Fields], Frame]] = {
 # --- Downwards ----------------------------------------------------------------------------------
 
 
-def ready(name: str, heartbeat: int, notify: bool, sound: bool) -> dict[str, Any]:
+def ready(
+    name: str, heartbeat: int, notify: bool, sound: bool, words: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "type": "ready",
+        "words": words,
         "name": name,
         "heartbeat": heartbeat,
         "notify": notify,
@@ -140,9 +151,13 @@ def status(
     }
 
 
+def suggestion(conversation: str, text: str) -> dict[str, Any]:
+    return {"type": "suggestion", "conversation": conversation, "text": text}
+
+
 def news(kind: NewsKind, conversation: str, site: str) -> dict[str, Any]:
     return {"type": "news", "kind": kind, "conversation": conversation, "site": site}
 
 
 UPWARDS = tuple(_READERS)
-DOWNWARDS = ("ready", "status", "message", "delta", "typing", "news", "error")
+DOWNWARDS = ("ready", "status", "message", "delta", "typing", "news", "suggestion", "error")

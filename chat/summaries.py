@@ -95,7 +95,7 @@ async def _write(conversation: uuid.UUID) -> None:
         return
     prompt = _prompt(cut)
     with breaker.watching():
-        notes = await _asked(llm, prompt, cut)
+        notes = (await asked(llm, prompt, cut.conversation))[:LENGTH]
     row = cut.conversation
     if notes:
         await query(_keep, row.id, notes, row.summary_seq)
@@ -159,10 +159,10 @@ async def _nothing(words: str) -> Sequence[Found]:
     return []
 
 
-async def _asked(llm: LLM, prompt: Prompt, cut: _Cut) -> str:
+async def asked(llm: LLM, prompt: Prompt, row: Conversation) -> str:
     """What the model writes, paid for as a reply is; "" where it did not come to the end."""
-    row, written = cut.conversation, ""
-    worst = prices.worst(prompt.model, prompt.messages, (), TOKENS)
+    written = ""
+    worst = prices.worst(prompt.model, prompt.messages, (), prompt.reply_tokens)
     done: Done | None = None
     free = False
     async with paid.call(Payer.of(row), worst) as bill:
@@ -183,7 +183,7 @@ async def _asked(llm: LLM, prompt: Prompt, cut: _Cut) -> str:
             bill.cost = Decimal(0) if free else _cost(prompt, written, done)
     metrics.SPEND.labels(row.site.key).inc(float(bill.cost))
     whole = done is not None and done.stop_reason == "stop"
-    return wire.drop_controls(written).strip()[:LENGTH] if whole else ""
+    return wire.drop_controls(written).strip() if whole else ""
 
 
 def _cost(prompt: Prompt, written: str, done: Done | None) -> Decimal:

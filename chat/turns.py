@@ -352,7 +352,8 @@ async def say(
     row = received.conversation
     await live.tell(row.id, [message.as_frame() for message in received.added])
     if not received.duplicate and row.state == Conversation.State.HUMAN:
-        live.tell_desk(row.site_id, staff_wire.news("said", str(row.id), row.site.name))
+        news = staff_wire.news("said", str(row.id), row.site.name)
+        live.tell_desk(row.site_id, news, row.taken_by_id)
     if not received.duplicate and row.state == Conversation.State.OPEN:
         turn = running.get(row.id)
         if turn is not None:

@@ -411,14 +411,17 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "GLOBAL_CALLBACK": "chat.admin.desk.page_context",
+    "DASHBOARD_CALLBACK": "chat.admin.home.home",
     "STYLES": [
         lambda request: static("admin_desk/desk.css"),
         lambda request: static("admin_desk/transcript.css"),
+        lambda request: static("admin_desk/home.css"),
     ],
     "SCRIPTS": [
         lambda request: static("admin_desk/desk.js"),
         lambda request: static("admin_desk/line.js"),
         lambda request: static("admin_desk/voice.js"),
+        lambda request: static("admin_desk/bell.js"),
     ],
     "SIDEBAR": {"navigation": "chat.admin.desk.navigation"},
 }

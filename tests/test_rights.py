@@ -15,6 +15,9 @@ GIVEN = {
     "chat.change_conversation",  # to close one
     "chat.take_conversation",
     "chat.export_conversation",
+    "chat.view_cannedreply",
+    "chat.add_cannedreply",
+    "chat.change_cannedreply",
     "chat.view_message",
     "chat.view_visitor",
     "chat.view_site",
@@ -40,6 +43,7 @@ GIVEN = {
 # What the next group has beside that.
 LEAD = {
     "chat.release_conversation",
+    "chat.delete_cannedreply",
     "chat.view_staffprofile",
     "chat.change_staffprofile",
 }

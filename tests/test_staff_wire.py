@@ -18,11 +18,12 @@ UP: dict[str, dict[str, Any]] = {
     "say": {"conversation": TALK, "id": ID, "text": "Yes, on Monday."},
     "typing": {"conversation": TALK, "on": True},
     "back": {"conversation": TALK, "brief": "Ten desks, 5 % off."},
+    "suggest": {"conversation": TALK},
     "status": {"rev": 3},
 }
 # What only the staff's socket sends; the others are those of docs/protocol.md.
 DOWN = {
-    "ready": staff_wire.ready("Vera", 20, True, False),
+    "ready": staff_wire.ready("Vera", 20, True, False, {"waiting": "Somebody waits."}),
     "status": staff_wire.status(
         conversation={"id": TALK, "epoch": 1, "rev": 3, "state": "human"},
         speaker={"name": "Vera", "you": True},
@@ -32,6 +33,7 @@ DOWN = {
         full=False,
         more=False,
     ),
+    "suggestion": staff_wire.suggestion(TALK, "How many desks?"),
     "news": staff_wire.news("waiting", TALK, "Acme Desks"),
 }
 

@@ -6,6 +6,7 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Substr
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,15 +21,16 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from chat import audit, conversations, finding
+from chat import audit, backends, conversations, finding
 from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
 from chat.admin.filters import Bounded, Period, YesNo
-from chat.admin.transcript import as_text, one_line, transcript
+from chat.admin.transcript import as_text, canned, one_line, transcript
 from chat.live import live
-from chat.models import Conversation, Lead, Message, Tag, Visitor
+from chat.models import Conversation, Lead, Message, Note, Tag, Visitor
 from chat.staff import seen_by
+from chat.wire import drop_controls
 
 OTHERS_SHOWN = 20
 WORDS = 8  # of a search
@@ -238,9 +240,11 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         close = self.admin_site.admin_view(require_POST(self.close_view))
         line = self.admin_site.admin_view(require_GET(self.line_view))
+        note = self.admin_site.admin_view(require_POST(self.note_view))
         return [
             path("<path:object_id>/close/", close, name="chat_conversation_close"),
             path("<path:object_id>/lines/<int:seq>/", line, name="chat_conversation_line"),
+            path("<path:object_id>/note/", note, name="chat_conversation_note"),
             *super().get_urls(),
         ]
 
@@ -264,6 +268,11 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "lead": getattr(row, "lead", None),
             "transcript": transcript(row),
             "others": others.order_by("-updated")[:OTHERS_SHOWN],
+            "notes": row.notes.select_related("author"),
+            "tags": ", ".join(row.tags.values_list("name", flat=True)),
+            "may_note": request.user.has_perm("chat.change_conversation"),
+            "canned": canned(request.user, row),
+            "may_suggest": backends.paid(),
             "may_take": request.user.has_perm("chat.take_conversation"),
             "may_release": request.user.has_perm("chat.release_conversation"),
             "speaks": row.taken_by_id == request.user.pk,
@@ -274,6 +283,25 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
             "media": self.media,
         }
         return TemplateResponse(request, "admin/desk/conversation.html", context)
+
+    def note_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Adds a note for the others, and puts the tags on that were written."""
+        row = self._row(request, object_id)
+        if not request.user.has_perm("chat.change_conversation"):
+            raise PermissionDenied
+        text = drop_controls(request.POST.get("note", "")).strip()[:2000]
+        if text:
+            Note.objects.create(conversation=row, author_id=request.user.pk, text=text)
+        names = {" ".join(name.split()) for name in request.POST.get("tags", "").split(",")}
+        names = {drop_controls(name)[:40].lower() for name in names if name}
+        with transaction.atomic():
+            row.tags.exclude(name__in=names).delete()
+            Tag.objects.bulk_create(
+                [Tag(conversation=row, name=name) for name in sorted(names)[:20]],
+                ignore_conflicts=True,
+            )
+        self.log_change(request, row, "Noted")
+        return HttpResponseRedirect(reverse("admin:chat_conversation_change", args=[row.pk]))
 
     def line_view(self, request: HttpRequest, object_id: str, seq: int) -> HttpResponse:
         """One message of it, for a page that is open and hears of it."""
@@ -325,6 +353,9 @@ class VisitorAdmin(ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Visitor]:
+        return seen_by(request.user, super().get_queryset(request))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from chat.models import Conversation
+from chat.staff import seen_by
 
 Item = dict[str, Any]
 OPEN_QUESTIONS = ("chat.view_conversation", "knowledge.view_entry")  # the rights it takes
@@ -44,6 +45,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 page(_("Conversations"), "forum", "chat.conversation", **_waiting_badge(request)),
                 page(_("Leads"), "contact_phone", "chat.lead"),
+                page(_("Canned replies"), "quickreply", "chat.cannedreply"),
             ]
         },
         {
@@ -77,6 +79,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 page(_("Users"), "person", "auth.user"),
                 page(_("Groups"), "group", "auth.group"),
+                {
+                    "title": _("My desk settings"),
+                    "icon": "tune",
+                    "link": reverse("admin:chat_staffprofile_mine"),
+                    "permission": lambda request: request.user.has_perm("chat.view_conversation"),
+                },
             ],
         },
     ]
@@ -86,7 +94,8 @@ def _waiting_badge(request: HttpRequest) -> Item:
     """How many visitors wait for a person, where any do."""
     if not request.user.has_perm("chat.view_conversation"):
         return {}
-    waiting = Conversation.objects.filter(waiting_since__isnull=False).count()
+    rows = Conversation.objects.filter(waiting_since__isnull=False)
+    waiting = seen_by(request.user, rows).count()
     return {"badge": waiting, "badge_variant": "warning"} if waiting else {}
 
 

@@ -2,20 +2,23 @@
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db.models import Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chat.models import Conversation, Message
+from chat.models import CannedReply, Conversation, Message
+from chat.staff import member_of
 from voice.models import ClipUse
 
 NEWEST = 500
+CANNED = 100
 BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
 
 
@@ -74,6 +77,27 @@ def one_line(conversation: Conversation, seq: int) -> Line | None:
 def were_heard(messages: Iterable[Message]) -> set[uuid.UUID]:
     uses = ClipUse.objects.filter(message__in=[each.pk for each in messages])
     return set(uses.values_list("message", flat=True))
+
+
+def canned(user: Any, row: Conversation) -> list[tuple[str, str]]:
+    """The replies that fit this conversation: title, and text with its gaps filled."""
+    lead = getattr(row, "lead", None)
+    version = row.site.persona.published
+    told = {
+        "{visitor}": (lead.name if lead else "") or row.visitor.name,
+        "{me}": member_of(user).name,
+        "{agent}": version.agent_name if version else "",
+        "{company}": row.site.name,
+    }
+    found = CannedReply.objects.filter(Q(site=None) | Q(site=row.site_id))
+    return [(each.title, _filled(each.text, told)) for each in found[:CANNED]]
+
+
+def _filled(text: str, told: Mapping[str, str]) -> str:
+    """What is not known leaves no gap: `Hello {visitor},` becomes `Hello,`."""
+    for name, value in told.items():
+        text = text.replace(name, value) if value else re.sub(rf" ?{re.escape(name)}", "", text)
+    return text
 
 
 def as_text(messages: Iterable[Message]) -> str:

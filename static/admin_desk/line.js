@@ -13,6 +13,8 @@
     #ready = false;
     #heartbeat = 0;
     #retry = 0;
+    /** What pages say of news, by kind. @type {Record<string, string>} */
+    words = {};
     /** What the page tells with each heartbeat. */
     rev = 0;
 
@@ -46,6 +48,7 @@
     #take(frame) {
       if (frame.type === "ready") {
         this.#ready = true;
+        this.words = frame.words;
         this.#tries = 0;
         clearInterval(this.#heartbeat);
         const beat = () => this.send({ type: "status", rev: this.rev });

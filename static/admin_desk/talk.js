@@ -46,6 +46,13 @@
         event.preventDefault();
         this.#say();
       };
+      part("desk-suggest").onclick = (/** @type {any} */ { target }) => {
+        target.disabled = this.line.send({ type: "suggest", conversation: this.id });
+      };
+      part("desk-canned").onchange = (/** @type {any} */ { target }) => {
+        this.#insert(target.value);
+        target.value = "";
+      };
       this.field.onkeydown = (/** @type {KeyboardEvent} */ event) => this.#key(event);
       this.field.oninput = () => this.#types();
       if (!location.hash && !dock.hidden) this.#down();
@@ -59,6 +66,7 @@
       else if (frame.type === "message") this.#message(frame.message);
       else if (frame.type === "delta") this.#delta(frame);
       else if (frame.type === "typing") this.#typing(frame);
+      else if (frame.type === "suggestion") this.#insert(frame.text);
       else if (frame.type === "error") this.#error(frame);
     }
 
@@ -69,7 +77,7 @@
     }
 
     /** @param {any} frame */
-    #status({ conversation, speaker, messages, open, more }) {
+    #status({ conversation, speaker, waiting, messages, open, more }) {
       if (conversation.id !== this.id) return;
       for (const message of messages) this.#message(message);
       if (open) {
@@ -77,6 +85,7 @@
         this.#write(open.message.id, open.message.attempt, open.message.text);
       }
       this.#speaker(conversation.state, speaker);
+      part("desk-waiting").hidden = !waiting;
       if (more) this.line.send({ type: "watch", conversation: this.id, rev: this.rev });
     }
 
@@ -175,8 +184,17 @@
       if (on) this.silence = setTimeout(() => this.#signal(role, false), TYPING_LASTS);
     }
 
+    /** Where the cursor is, to be edited. @param {string} text */
+    #insert(text) {
+      const { selectionStart, selectionEnd } = this.field;
+      this.field.setRangeText(text, selectionStart, selectionEnd, "end");
+      this.field.focus();
+      part("desk-suggest").disabled = false;
+    }
+
     /** @param {any} frame */
     #error({ about, message, final }) {
+      part("desk-suggest").disabled = false;
       this.#tell(message);
       if (final && about) {
         const text = this.unsent.get(about);
@@ -198,7 +216,8 @@
       part("desk-speaker").textContent = (words ?? "").replace("{name}", speaker?.name ?? "");
       part("desk-take").hidden = Boolean(speaker);
       part("desk-back").hidden = !(mine || (speaker && dataset.release));
-      part("desk-say").hidden = !mine;
+      part("desk-say").hidden = part("desk-canned").hidden = !mine;
+      part("desk-suggest").hidden = !mine;
       part("desk-state").textContent = dataset[`state${state[0].toUpperCase()}${state.slice(1)}`] ?? state;
       if (mine && this.wanted) this.field.focus();
       this.wanted = false;

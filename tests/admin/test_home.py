@@ -1,0 +1,143 @@
+"""The desk's first page, notes and tags, canned replies, and everybody's own settings."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from chat.models import CannedReply, Conversation, Lead, Message, Site, Spend, StaffProfile, Tag
+from tests.admin.desk import HOSTILE, page, queries, reply, talk, transcript
+from tests.base import make_site
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_first_page_says_how_today_goes(staff: Client, site: Site) -> None:
+    row, old = talk(site, "one"), talk(site, "two")
+    reply(row, first_word_ms=1400, feedback=-1, state=Message.State.FAILED)
+    Conversation.objects.filter(pk=row.pk).update(waiting_since=timezone.now())
+    past = timezone.now() - timedelta(days=3)
+    Conversation.objects.filter(pk=old.pk).update(created=past)
+    Message.objects.filter(conversation=old).update(created=past)
+    Lead.objects.create(conversation=row, site=site, name="Ada")
+    Spend.objects.create(
+        day=timezone.now().date(), scope=Spend.Scope.WHOLE, spent=900_000, cap=1_000_000
+    )
+    text = " ".join(page(staff, "index").split())
+    for part in (
+        'Conversations today</span> <b><a href="/admin/chat/conversation/?period=0">1</a>',
+        'Leads today</span> <b><a href="/admin/chat/lead/">1</a>',
+        'Wait for a person</span> <b><a href="/admin/chat/conversation/?waiting=yes">1</a>',
+        "First word, on average</span> <b>1.4 s</b>",
+        "1 replies failed today.",
+        "1 answers were found unhelpful today.",
+        "Most of today&#x27;s budget is spent.",
+        "2 in 14 days",
+        "<svg",
+    ):
+        assert part in text, part
+
+
+def test_the_first_page_is_calm_where_all_is_well(staff: Client, site: Site) -> None:
+    text = page(staff, "index")
+    assert "Nothing at the moment." in text
+    assert "nobody rated today" in text
+
+
+def test_the_first_page_asks_as_often_for_many_as_for_one(
+    staff: Client, site: Site, django_assert_max_num_queries: Any
+) -> None:
+    talk(site, "one")
+    few = queries(staff, django_assert_max_num_queries(30), "index")
+    for number in range(6):
+        reply(talk(site, f"more {number}"), feedback=1)
+    assert queries(staff, django_assert_max_num_queries(30), "index") == few
+
+
+def test_the_first_page_shows_no_more_than_one_may_see(staff: Client, vera: User) -> None:
+    mine, other = make_site("mine"), make_site("other")
+    talk(mine, "one")
+    talk(other, "two")
+    StaffProfile.objects.create(user=vera).sites.add(mine)
+    assert '?period=0">1</a>' in page(staff, "index")
+    temp = Client()
+    temp.force_login(User.objects.create_user("temp", is_staff=True))
+    assert "desk-figures" not in page(temp, "index")
+
+
+# --- Notes, tags, canned replies -----------------------------------------------------------------
+
+
+def note(client: Client, row: Conversation, **fields: str) -> int:
+    path = reverse("admin:chat_conversation_note", args=[row.pk])
+    return int(client.post(path, fields).status_code)
+
+
+def test_notes_and_tags_are_for_staff_and_found_again(staff: Client, site: Site) -> None:
+    row, _other = talk(site, "one"), talk(site, "two")
+    assert note(staff, row, note=HOSTILE, tags="Hot, hot, wants  demo ,") == 302
+    text = transcript(staff, row)
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+    assert 'value="hot, wants demo"' in text
+    listed = page(staff, "chat_conversation_changelist", tag="hot")
+    assert str(row.pk) in listed
+    assert str(_other.pk) not in listed
+    note(staff, row, tags="cold")
+    assert [tag.name for tag in Tag.objects.all()] == ["cold"]
+    assert row.notes.count() == 1
+    assert "notes" not in row.messages.first().as_frame()
+
+
+def test_who_may_only_read_notes_nothing(site: Site) -> None:
+    row = talk(site, "one")
+    reader = Client()
+    user = User.objects.create_user("reader", is_staff=True)
+    user.user_permissions.add(*_rights("view_conversation"))
+    reader.force_login(user)
+    assert note(reader, row, note="x", tags="y") == 403
+    assert "data-may-note" not in transcript(reader, row)
+    assert row.notes.count() == Tag.objects.count() == 0
+
+
+def _rights(*names: str) -> Any:
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects.filter(codename__in=names)
+
+
+def test_canned_replies_have_their_gaps_filled(staff: Client, vera: User, site: Site) -> None:
+    other = make_site("other")
+    CannedReply.objects.create(title="Hi", text="Hello {visitor}, I am {me} of {company}.")
+    CannedReply.objects.create(title="Theirs", text="Never here", site=other)
+    StaffProfile.objects.create(user=vera, shown_name="Vera Lindt")
+    row = talk(site, "one")
+    assert 'value="Hello, I am Vera Lindt of Acme Desks."' in transcript(staff, row)
+    Lead.objects.create(conversation=row, site=site, name="Ada")
+    text = transcript(staff, row)
+    assert 'value="Hello Ada, I am Vera Lindt of Acme Desks."' in text
+    assert "Never here" not in text
+
+
+# --- Everybody's own settings --------------------------------------------------------------------
+
+
+def test_each_sets_how_they_are_told_and_not_what_they_see(
+    staff: Client, vera: User, site: Site
+) -> None:
+    theirs = StaffProfile.objects.create(user=User.objects.create_user("omar"))
+    mine = staff.get(reverse("admin:chat_staffprofile_mine"))["Location"]
+    StaffProfile.objects.get(user=vera).sites.add(site)
+    fields = {"shown_name": "Vera Lindt", "notify": "on", "sites": [], "user": theirs.user_id}
+    assert staff.post(mine, fields).status_code == 302
+    row = StaffProfile.objects.get(user=vera)
+    assert (row.shown_name, row.notify, row.sound, row.email) == ("Vera Lindt", True, False, False)
+    assert [each.pk for each in row.sites.all()] == [site.pk]
+    path = reverse("admin:chat_staffprofile_change", args=[theirs.pk])
+    assert staff.get(path).status_code == 403
+    assert staff.post(path, fields).status_code == 403
+    assert staff.get(reverse("admin:chat_staffprofile_changelist")).status_code == 403
