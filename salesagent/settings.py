@@ -416,6 +416,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("admin_desk/desk.css"),
         lambda request: static("admin_desk/transcript.css"),
         lambda request: static("admin_desk/home.css"),
+        lambda request: static("admin_desk/workbench.css"),
     ],
     "SCRIPTS": [
         lambda request: static("admin_desk/desk.js"),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -55,16 +55,7 @@ class Finding:
             shared = words & set(telling(f"{entry.title} {entry.asked} {entry.text}"))
             share = len(shared) / len(words) if words else 0.0
             named = 0.1 * bool(words & set(telling(entry.title)))
-            found.append(
-                Entry(
-                    entry.title,
-                    entry.text,
-                    entry.link,
-                    entry.language,
-                    share + named,
-                    share >= self.sure,
-                )
-            )
+            found.append(replace(entry, score=share + named, sure=share >= self.sure))
         return sorted(found, key=lambda entry: -entry.score)
 
 

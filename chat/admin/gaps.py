@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -13,6 +14,7 @@ from unfold.admin import ModelAdmin
 from chat.admin.desk import OPEN_QUESTIONS
 from chat.gaps import Gap, gaps
 from chat.models import Site
+from chat.staff import seen_by
 
 WAYS = 6  # to ask the same, that go along into a new entry
 
@@ -33,7 +35,7 @@ class Gaps(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Open questions"),
-            "sites": Site.objects.order_by("name"),
+            "sites": sites(request),
             "chosen": chosen(request),
             "media": self.media,
         }
@@ -56,8 +58,13 @@ NAME = "chat_persona_gaps"
 
 def chosen(request: HttpRequest) -> Site | None:
     number = request.GET.get("site", "")
-    sites = Site.objects.order_by("name")
-    return sites.filter(pk=int(number)).first() if number.isdecimal() else sites.first()
+    seen = sites(request)
+    return seen.filter(pk=int(number)).first() if number.isdecimal() else seen.first()
+
+
+def sites(request: HttpRequest) -> QuerySet[Site]:
+    """Those whose visitors this member of staff may read."""
+    return seen_by(request.user, Site.objects.order_by("name"), "pk")
 
 
 def write_link(gap: Gap) -> str:

@@ -31,6 +31,7 @@ from chat.admin.exports import Downloads
 from chat.admin.filters import Period
 from chat.models import Consent, Conversation, Lead
 from chat.models.leads import CONTACT, QUALIFYING, WORTH
+from chat.staff import seen_by
 
 EDITED = (*CONTACT, *QUALIFYING, "note", "stage", "owner")
 DELIVERIES_SHOWN = 10
@@ -180,7 +181,7 @@ class LeadAdmin(Downloads, NamelessLog):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
         along = ("site", "owner", "conversation__visitor")
-        return super().get_queryset(request).select_related(*along)
+        return seen_by(request.user, super().get_queryset(request)).select_related(*along)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -343,7 +344,7 @@ def _conversation(request: HttpRequest) -> Conversation | None:
         id = uuid.UUID(request.GET.get("conversation", ""))
     except ValueError:
         return None
-    return Conversation.objects.filter(id=id).first()
+    return seen_by(request.user, Conversation.objects.filter(id=id)).first()
 
 
 def origin(lead: Lead, name: str) -> SafeString:

@@ -31,6 +31,7 @@ from chat.admin.transcript import emphasised
 from chat.differences import passages
 from chat.lint import look
 from chat.models import Conversation, Message, Persona, PersonaVersion, Site
+from chat.staff import seen_by
 
 QUESTIONS = 12  # past ones to choose from ...
 TALKS = 300  # ... out of so many conversations
@@ -116,7 +117,7 @@ class Workbench(ModelAdmin):
         if not self._may_try(request, persona) or not self._may_read(request):
             raise PermissionDenied
         newest = Conversation.objects.filter(site__persona=persona).order_by("-updated")
-        rows = past_questions(persona).filter(conversation__in=newest.values("pk")[:TALKS])
+        rows = self._readable(request, persona).filter(conversation__in=newest.values("pk")[:TALKS])
         bad = Q(feedback=-1) | Q(state=Message.State.FAILED)
         if request.GET.get("which") == "bad":
             rows = rows.filter(bad)
@@ -148,11 +149,14 @@ class Workbench(ModelAdmin):
         if "reply" in request.POST:
             if not self._may_read(request):
                 raise PermissionDenied
-            return real(persona, draft, request.POST["reply"])
+            return real(self._readable(request, persona), draft, request.POST["reply"])
         site = persona.sites.order_by("pk").first() or Site.objects.order_by("pk").first()
         if site is None:
             raise ValueError(_("There is no site yet whose knowledge it could answer from."))
         return playground.made_up(site, draft, spoken(request.POST.get("talk", "")))
+
+    def _readable(self, request: HttpRequest, persona: Persona) -> QuerySet[Message]:
+        return seen_by(request.user, past_questions(persona), "conversation__site")
 
     def _may_try(self, request: HttpRequest, persona: Persona) -> bool:
         # It costs money, as publishing it would.
@@ -177,13 +181,13 @@ def past_questions(persona: Persona) -> QuerySet[Message]:
     return rows.select_related("reply_to", "persona_version").order_by("-created")
 
 
-def real(persona: Persona, draft: PersonaVersion, reply: str) -> prompts.Material:
-    """What the draft has to go by to answer the question that `reply`, by its id, answered.
+def real(past: QuerySet[Message], draft: PersonaVersion, reply: str) -> prompts.Material:
+    """What the draft has to go by to answer the question that `reply`, an id of `past`, answered.
 
     Raises `ValueError` with a sentence.
     """
     try:
-        row = past_questions(persona).filter(id=uuid.UUID(reply)).first()
+        row = past.filter(id=uuid.UUID(reply)).first()
     except ValueError:
         row = None
     if row is None or row.reply_to is None:

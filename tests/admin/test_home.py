@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -67,6 +67,30 @@ def test_the_first_page_shows_no_more_than_one_may_see(staff: Client, vera: User
     temp = Client()
     temp.force_login(User.objects.create_user("temp", is_staff=True))
     assert "desk-figures" not in page(temp, "index")
+
+
+def test_no_page_shows_a_visitor_of_a_site_that_one_does_not_see(staff: Client, vera: User) -> None:
+    mine, other = make_site("mine"), make_site("other")
+    theirs = talk(other, "Call me, I am Bertil Persson")
+    lead = Lead.objects.create(conversation=theirs, site=other, name="Bertil Persson")
+    StaffProfile.objects.create(user=vera).sites.add(mine)
+    vera.user_permissions.add(*Permission.objects.filter(content_type__app_label="chat"))
+    assert "Bertil" not in page(staff, "chat_lead_changelist")
+    for model, pk in (
+        ("conversation", theirs.pk),
+        ("lead", lead.pk),
+        ("visitor", theirs.visitor_id),
+    ):
+        answer = staff.get(reverse(f"admin:chat_{model}_change", args=[pk]))
+        assert answer.status_code in (302, 404), model
+        assert "Bertil" not in answer.content.decode()
+    hand = reverse("admin:chat_lead_add") + f"?conversation={theirs.pk}"
+    assert "Bertil" not in staff.get(hand, follow=True).content.decode()
+    gathered = reverse("admin:chat_persona_gaps_list")
+    assert "Bertil" not in staff.get(gathered, {"site": other.pk}).content.decode()
+    assert "other" not in page(staff, "chat_persona_gaps")
+    past = reverse("admin:chat_persona_questions", args=[other.persona_id])
+    assert "Bertil" not in staff.get(past).content.decode()
 
 
 # --- Notes, tags, canned replies -----------------------------------------------------------------
