@@ -62,9 +62,7 @@ class Socket:
         self._behind = False  # deltas were dropped
         self._slow = False  # a frame has not gone down in time
         self._writing_reply: str | None = None  # the reply that `typing` was sent for
-        self._shown: tuple[str, int] | None = (
-            None  # the latest reply that it knows, and its attempt
-        )
+        self._shown: tuple[str, int] | None = None  # the latest reply it knows, and its attempt
         self._spoken: Spoken | None = None  # what of a reply can be spoken,
         self._given = 0  # ... and how much of that it was told
         self.closed = False
