@@ -22,6 +22,7 @@ GIVEN = {
     "chat.view_visitor",
     "chat.view_site",
     "chat.view_lead",
+    "chat.add_lead",
     "chat.change_lead",
     "chat.view_persona",
     "chat.add_persona",
