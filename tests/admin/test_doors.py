@@ -111,7 +111,7 @@ def pages(site: Site) -> dict[str, str]:
     User.objects.create_user("somebody")
     Spend.objects.create(day=date(2026, 1, 1), scope=Spend.Scope.WHOLE)
     ModelPrice.objects.create(model="some-model", input=1, cached=1, output=1)
-    Clip.objects.create(key="a" * 64, format="mp3", characters=1, size=1)
+    Clip.objects.create(key="0123456789abcdef" * 4, format="mp3", characters=1, size=1)
     CustomVoice.objects.create(voice_id="voice_1", name="Ada", speaker="Ada")
     StaffProfile.objects.create(user=User.objects.get(username="somebody"))
     CannedReply.objects.create(title="Hello", text="Hello {visitor}")

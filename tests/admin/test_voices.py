@@ -149,7 +149,13 @@ def test_the_transcript_plays_what_the_visitor_heard(staff: Client, site: Site) 
     reply = row.messages.get(reply_to__isnull=False)
     assert "data-listen" not in transcript(staff, row)
     clips.keep(
-        "a" * 64, b"sound", format="mp3", characters=1, cost=Decimal(0), message=reply.pk, n=1
+        "0123456789abcdef" * 4,
+        b"sound",
+        format="mp3",
+        characters=1,
+        cost=Decimal(0),
+        message=reply.pk,
+        n=1,
     )
     address = reverse("admin:voice_clip_heard", args=[reply.pk])
     assert f'data-listen="{address}"' in transcript(staff, row)
@@ -164,9 +170,9 @@ def test_the_transcript_plays_what_the_visitor_heard(staff: Client, site: Site) 
 
 
 def test_the_cache_tells_what_it_saves(staff: Client) -> None:
-    clips.keep("a" * 64, b"sound", format="mp3", characters=1, cost=Decimal("0.5"))
+    clips.keep("0123456789abcdef" * 4, b"sound", format="mp3", characters=1, cost=Decimal("0.5"))
     for _ in range(3):
-        clips.note("a" * 64, None, hit=True)
+        clips.note("0123456789abcdef" * 4, None, hit=True)
     clips.flush(lambda found: found)
     shown = page(staff, "voice_clip_changelist")
     assert "1 segments, heard 3 times from here" in shown
