@@ -40,7 +40,7 @@ def violations(one: Visitor, whole: bool = False) -> list[str]:
 def settle(one: Visitor) -> None:
     """Nothing fades any more: axe would measure the colours of a moment."""
     one.page.evaluate(
-        "Promise.all(document.querySelector('sales-chat').shadowRoot.getAnimations()"
+        "Promise.allSettled(document.querySelector('sales-chat').shadowRoot.getAnimations()"
         ".filter((it) => it.effect.getTiming().iterations === 1).map((it) => it.finished))"
     )
 

@@ -123,8 +123,8 @@ def test_the_widget_shows_hostile_words_as_words(
     earlier = one.panel.locator("button.earlier")
     while one.questions.count() <= len(messages()):
         before = one.questions.count()
-        earlier.click()
-        expect(one.questions.nth(before)).to_be_attached()
+        earlier.evaluate("it => it.hidden || it.click()")
+        expect(one.questions.nth(before)).to_be_attached()  # those that come are drawn by and by
     assert one.page.evaluate(STRANGE) == []
     asked, answered = (
         it.locator(".bubble").all_text_contents() for it in (one.questions, one.replies)

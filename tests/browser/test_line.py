@@ -45,6 +45,7 @@ def test_a_long_loss_is(visitor: MakeVisitor, server: Server) -> None:
 def test_what_cannot_wait_for_a_line_says_so(visitor: MakeVisitor, server: Server) -> None:
     one = visitor().visit(server.url).open_chat().ask("Hello")
     one.button("More").click()
+    expect(one.button("New conversation")).to_be_visible()  # it comes with the first opening
     server.kill()
     one.button("New conversation").click()
     expect(one.line).to_contain_text(KEPT)
