@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from chat import backends
 from chat.models import Conversation, Lead, Message, Spend
@@ -115,13 +116,26 @@ def _talks(
     ]
     charts.append(_chart(_("Conversations"), days, midnight))
     if waiting:
-        text = _("%(count)s visitors wait for a person.") % {"count": waiting}
+        words = ngettext(
+            "%(count)s visitor waits for a person.",
+            "%(count)s visitors wait for a person.",
+            waiting,
+        )
+        text = words % {"count": waiting}
         concerns.append(Concern(text, f"{page}?waiting=yes"))
     if replies["failed"]:
-        text = _("%(count)s replies failed today.") % {"count": replies["failed"]}
+        words = ngettext(
+            "%(count)s reply failed today.", "%(count)s replies failed today.", replies["failed"]
+        )
+        text = words % {"count": replies["failed"]}
         concerns.append(Concern(text, f"{page}?failed=yes&period=0", "bad"))
     if replies["bad"]:
-        text = _("%(count)s answers were found unhelpful today.") % {"count": replies["bad"]}
+        words = ngettext(
+            "%(count)s answer was found unhelpful today.",
+            "%(count)s answers were found unhelpful today.",
+            replies["bad"],
+        )
+        text = words % {"count": replies["bad"]}
         concerns.append(Concern(text, f"{page}?rated=yes&period=0"))
 
 
