@@ -18,6 +18,8 @@ define find_python
 	exit 1
 endef
 
+BROWSER = CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser
+
 # Most of a test is waiting; all of a file run in one process, which share its servers.
 SPREAD := -n 2 --dist loadfile
 
@@ -58,12 +60,15 @@ $(NODE_MODULES): tests/widget/package-lock.json | node
 	npm --prefix tests/widget ci --ignore-scripts --no-audit --no-fund
 
 # Two calls: playwright's event loop and that of the other tests do not share a process. Of the
-# matrix of faults one case a fault.
+# matrix of faults one case a fault. A browser beside another on two slow cores can miss a moment;
+# what fails twice is a failure.
 test: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py chromium postgresql redis-server nodejs
 	node --test --test-reporter=spec tests/widget/*.test.js
 	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix and not extras" $(SPREAD) $(ARGS)
-	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser $(SPREAD) $(ARGS)
+	@$(BROWSER) $(SPREAD) $(ARGS) || { \
+		echo "A browser's test failed. What failed is tried once more, one after another:"; \
+		$(BROWSER) --last-failed --last-failed-no-failures none $(ARGS); }
 
 test-postgres: install-dev
 	@$(BIN)/python scripts/tools.py postgresql

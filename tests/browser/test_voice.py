@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.conftest import MakeVisitor
 from tests.browser.hosts import Shop
@@ -119,6 +119,18 @@ def test_replies_are_read_as_they_come(one: Visitor) -> None:
     one.ask("/say Three.")
     heard(one, FIRST, SECOND, THIRD, "Three.")
     expect(bar(one)).to_be_hidden()
+
+
+def test_a_reply_that_ends_before_the_voice_is_loaded_is_read(one: Visitor) -> None:
+    """The button was pressed before the question; the code behind it may come late."""
+    held: list[Route] = []
+    one.page.route("**/voice/voice*.js", lambda route: held.append(route))
+    reader(one).click()
+    one.ask("/say Early words.").sees_reply("Early words.")
+    one.page.wait_for_timeout(100)
+    [waiting] = held
+    waiting.continue_()
+    heard(one, "Early words.")
 
 
 def test_one_message_is_read_when_it_is_asked_for(one: Visitor) -> None:

@@ -37,9 +37,9 @@ export async function offer(chat) {
     h("button", { class: kind, type: "button", "aria-label": label, title: label, onclick }, picture(path));
   const tools = { button, read: h("i"), talk: h("i") };
   if (output !== "off") {
-    tools.read = button("read", READ, words.read, () => use((it) => it.read()));
+    tools.read = button("read", READ, words.read, (_, { rev } = conversation.transcript) => use((it) => it.read(rev)));
     element.querySelector("header > button")?.before(tools.read);
-    tools.read.setAttribute("aria-pressed", "false");
+    tools.read.ariaPressed = "false";
     const list = /** @type {HTMLElement} */ (element.querySelector(".rows"));
     const hear = () => {
       for (const bar of list.querySelectorAll(".actions:not(:has(.hear))")) {
@@ -50,15 +50,15 @@ export async function offer(chat) {
     new MutationObserver(hear).observe(list, { childList: true, subtree: true });
     hear();
     if (store.get("aloud")) {
-      use((it) => it.read(true));
+      use((it) => it.read());
       for (const kind of ["click", "keydown"]) element.addEventListener(kind, () => players?.forEach(wake), { once: true });
     }
   }
   if (input !== "off") {
     tools.talk = button("talk", TALK, words.talk, () => use((it) => it.talk()));
-    tools.talk.style.cssText = "color: inherit; background: none"; // the style sheet comes with the rest
+    tools.talk.style = "color: inherit; background: none"; // the style sheet comes with the rest
     element.querySelector(".stop")?.before(tools.talk);
-    tools.talk.setAttribute("aria-pressed", "false");
+    tools.talk.ariaPressed = "false";
   }
 }
 

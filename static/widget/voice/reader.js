@@ -49,14 +49,19 @@ export class Reader {
     }
   }
 
-  /** Reads replies from now on, or no more. */
-  read(on = !this.#on) {
-    this.#on = on;
+  /** Reads replies from now on. At a tap: those that end after `rev`, or no more. @param {number} [rev] */
+  read(rev) {
+    const on = (this.#on = rev == null || !this.#on);
     this.#chat.store.set("aloud", on || null);
     this.#button.setAttribute("aria-pressed", `${on}`);
-    if (on) return this.#claim();
-    this.hush();
-    this.#ask(false);
+    if (!on) {
+      this.hush();
+      return this.#ask(false);
+    }
+    this.#claim();
+    const last = this.#chat.conversation.transcript.all().at(-1);
+    // It may have ended before this was loaded.
+    if (last?.reply_to && last.state === "complete" && last.rev > Number(rev)) this.#finished(last);
   }
 
   /** Reads one message, from its start. @param {string} id @param {HTMLElement} row */

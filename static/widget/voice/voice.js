@@ -81,9 +81,9 @@ class Voice {
     this.#follow();
   }
 
-  /** Reads replies from now on, or no more. @param {true} [on] */
-  read(on) {
-    this.#reader.read(on);
+  /** Reads replies from now on. At a tap: those that end after `rev`, or no more. @param {number} [rev] */
+  read(rev) {
+    this.#reader.read(rev);
   }
 
   /** Reads one message; pressed again, it rests. @param {HTMLElement} row */
