@@ -63,6 +63,8 @@ class Guard:
     def _holds_canary(self, plain: str) -> bool:
         """Letter by letter, whatever stands between them."""
         canary, matched = self._canary, self._matched
+        if not matched and canary[0] not in plain:
+            return False  # nearly always
         for char in plain:
             if char == canary[matched]:
                 matched += 1

@@ -61,15 +61,15 @@ class Stream:
         if not self._pending:
             return
         text, self._pending = self._pending, ""
-        frame = wire.delta(self.message, self.attempt, self._off, text)
+        frame = (self.message, self.attempt, self._off, text)
         self.sent += text
         self._off += wire.units(text)
         self.last_words = time.monotonic()
         sockets = self._live.sockets.get(self.conversation)
         if sockets:
-            encoded = wire.encode(frame)
+            encoded = wire.encoded_delta(*frame)
             for socket in sockets:
-                socket.delta(frame, encoded)
+                socket.delta(wire.delta(*frame), encoded)
             if self.conversation in self._live.speaking.wanted:
                 self._live.speaking.grown(self.conversation, self.message, self.attempt, self.sent)
         if self.watchers and self._remote is None:

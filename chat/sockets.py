@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import types
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -55,6 +56,7 @@ class Socket:
         self._queue: deque[str] = deque()
         self._queued = 0
         self._writer: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None  # with what the writer waits for
         self._reloading: asyncio.Task[None] | None = None
         self._stale = False
         self._stale_status = False
@@ -205,21 +207,24 @@ class Socket:
             return
         self._queue.append(text)
         self._queued += len(text)
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
+        if self._writer is not None:
+            return
+        writing = self._write()
+        try:
+            waits_for = writing.send(None)
+        except StopIteration:  # as nearly always: the line took it at once, and no task is needed
+            return
+        self._writer = asyncio.create_task(_gone_on_with(writing, waits_for))
+        self._be_patient()
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        patience = settings.CHAT_SLOW_READER_TIMEOUT
-        slow = loop.call_later(patience, self._too_slow)
         try:
             while self._queue:
                 text = self._queue.popleft()
                 await self._send({"type": "websocket.send", "text": text})
                 self._queued -= len(text)
-                if self._queue:
-                    slow.cancel()
-                    slow = loop.call_later(patience, self._too_slow)
+                if self._patience is not None:
+                    self._be_patient()
         except asyncio.CancelledError:
             if not self._slow:
                 raise
@@ -227,15 +232,23 @@ class Socket:
         except Exception:  # the client has left; every server says so in an exception of its own
             self.closed = True
         finally:
-            slow.cancel()
-            self._writer = None
+            if self._patience is not None:
+                self._patience.cancel()
+            self._writer = self._patience = None
         if self._behind and not self.closed:
             self._behind = False
             metrics.RESYNCS.labels("slow_reader").inc()
             self.catch_up(status=True)
 
+    def _be_patient(self) -> None:
+        """From now on, with one frame. A timer costs less than `asyncio.timeout`."""
+        if self._patience is not None:
+            self._patience.cancel()
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(settings.CHAT_SLOW_READER_TIMEOUT, self._too_slow)
+
     def _too_slow(self) -> None:
-        """A frame has not gone down in time. A timer costs less than `asyncio.timeout` a frame."""
+        """A frame has not gone down in time."""
         self._slow = True
         if self._writer is not None:
             self._writer.cancel()
@@ -268,3 +281,22 @@ class Socket:
         for task in (self._reloading, self._writer):
             if task is not None:
                 task.cancel()
+
+
+async def _gone_on_with(work: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    """The rest of `work`, which has begun and waits for something."""
+    await _resumed(work, waits_for)
+
+
+@types.coroutine
+def _resumed(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    try:
+        while True:
+            try:
+                come = yield waits_for
+            except BaseException as error:
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(come)
+    except StopIteration:
+        return

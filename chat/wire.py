@@ -418,11 +418,7 @@ class OpenReply:
         return {"message": self.message, "off": units(self.message["text"])}
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def encode(frame: Mapping[str, Any]) -> str:
-    return _encode(frame)
+encode: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def status(
@@ -455,6 +451,12 @@ def message(shape: Mapping[str, Any], conversation: str | None = None) -> dict[s
 
 def delta(message: str, attempt: int, off: int, text: str) -> dict[str, Any]:
     return {"type": "delta", "message": message, "attempt": attempt, "off": off, "text": text}
+
+
+def encoded_delta(message: str, attempt: int, off: int, text: str) -> str:
+    """The text of a `delta`, for every token; a string alone is encoded in a third of the time."""
+    head = f'{{"type":"delta","message":"{message}","attempt":{attempt},"off":{off},"text":'
+    return f"{head}{encode(text)}}}"
 
 
 def typing(

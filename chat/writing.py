@@ -54,7 +54,7 @@ from chat.replies import Outcome, language_of
 
 logger = logging.getLogger(__name__)
 
-RESET = 0.1  # seconds within which a token's patience is as long as that of the one before
+RESET = 0.3  # seconds within which a token's patience is as long as that of the one before
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
 MAX_PAID = MAX_ROUNDS + 2  # requests in one reply: a word after the last round, and one to spare
@@ -311,6 +311,8 @@ class Writer:
                     if now - given > RESET:
                         given = now
                         timer.reschedule(now + settings.CHAT_NEXT_TOKEN_TIMEOUT + RESET)
+                        if self._left() <= 0:
+                            raise LLMError("try_again", retryable=False)
                     if isinstance(event, Text):
                         self._said += event.text
                         await self._pass(self._guard.passes(event.text))
@@ -324,8 +326,6 @@ class Writer:
                         self._replies = event.replies
                     else:
                         self._done = event
-                    if self._left() <= 0:
-                        raise LLMError("try_again", retryable=False)
                 await self._pass(self._guard.rest())
         except TimeoutError:
             raise LLMError("timeout", retryable=True) from None

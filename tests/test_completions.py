@@ -1,6 +1,7 @@
 """Replies over the SDK and real sockets: a stand-in that misbehaves, and somebody else's mock."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -105,6 +106,24 @@ async def test_without_a_key_none_of_the_environment_is_sent(
     await ask(llm)
     assert upstream.requests[0].headers["authorization"] == "Bearer none"
     await llm.close()
+
+
+async def test_of_a_refusal_no_more_is_read_than_it_takes_to_understand_it() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 No\r\nContent-Type: text/plain\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"because " * 1000)
+                await writer.drain()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    llm = Completions(base_url=f"http://127.0.0.1:{port}/v1", api_key="key", model="any-model")
+    _events, error = await ask_and_fail(llm, "Hello")
+    assert error.code == "overloaded"
+    await llm.close()
+    server.close()
 
 
 async def test_no_usage_is_no_failure(llm: Completions) -> None:

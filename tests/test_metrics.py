@@ -223,7 +223,12 @@ async def nothing(*_: Any) -> None:
 
 async def test_a_socket_that_misses_a_change_or_reads_too_slowly_loads_again() -> None:
     gap, slow = resyncs("gap"), resyncs("slow_reader")
-    socket = Socket(nothing, nothing)
+    reads = asyncio.Event()
+
+    async def send(_message: object) -> None:
+        await reads.wait()
+
+    socket = Socket(send, nothing)
     shape = {"id": "m", "seq": 1, "rev": 5, "state": "streaming", "text": "", "attempt": 1}
     socket.tell(shape)  # the first four never came
     assert resyncs("gap") == gap + 1
@@ -232,6 +237,7 @@ async def test_a_socket_that_misses_a_change_or_reads_too_slowly_loads_again() -
     words = "x" * (MAX_QUEUED + 1)
     for frame in (wire.delta("m", 1, 0, words), wire.delta("m", 1, len(words), "more")):
         socket.delta(frame, wire.encode(frame))
+    reads.set()
     await socket.emptied()
     assert resyncs("slow_reader") == slow + 1
     socket.gone()

@@ -218,6 +218,12 @@ def test_frames_are_not_escaped():
     assert "é" in wire.encode(wire.delta(ID, 1, 0, "é"))
 
 
+@given(st.text(), st.integers(min_value=1), st.integers(min_value=0))
+def test_a_delta_is_encoded_as_every_frame_is(text: str, attempt: int, off: int) -> None:
+    frame = (ID, attempt, off, text)
+    assert wire.encoded_delta(*frame) == wire.encode(wire.delta(*frame))
+
+
 def documented(section: str) -> set[str]:
     """The first column of the table under that heading of docs/protocol.md."""
     part = DOCS.split(f"### {section}", 1)[1].split("\n### ", 1)[0]

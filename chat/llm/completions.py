@@ -1,7 +1,8 @@
 """Replies from OpenAI, or from any server that speaks Chat Completions.
 
-The SDK keeps URL, authentication and error classes; the body is read here, event by event, since
-building the SDK's objects costs more than everything else a token passes through.
+The SDK keeps URL, authentication, connections and error classes. A request is put together here,
+and its body read event by event: on the SDK's own way both cost more than all that a reply passes
+through beside them (`docs/decisions/18-a-request-is-sent-as-it-stands.md`).
 """
 
 import asyncio
@@ -9,13 +10,12 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx2
-import openai
 from django.conf import settings
-from openai import AsyncAPIResponse, AsyncOpenAI, DefaultAioHttpClient
+from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
 from chat.llm import Done, Event, LLMError, Prompt, StopReason, Text, Tool, Usage
 from chat.llm.failures import failure, stated_failure
@@ -30,12 +30,15 @@ TIMEOUT = httpx2.Timeout(None, connect=5, pool=10)
 LIMITS = httpx2.Limits(max_connections=2000, max_keepalive_connections=500, keepalive_expiry=30)
 # After the reason for the end only the usage is still to come; it is not worth more than this.
 TAIL_SECONDS = 2.0
+MOST_OF_ERROR = 64 * 1024  # bytes: what a server says beyond that of why it refuses is not read
+UNKNOWN_FIELD = (400, 422)  # the statuses by which servers refuse a single field
 
 _STOP_REASONS: dict[str, StopReason] = {
     "length": "length",
     "max_tokens": "length",
     "content_filter": "content_filter",
 }
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _UNFIT = re.compile(r"[\x00\ud800-\udfff]")  # neither a socket nor a database takes these
 
 
@@ -51,8 +54,7 @@ class Completions:
         self._api_key = api_key or "none"
         self._model = model
         self._profile = profile_for(provider, base_url)
-        self._client = self._connect()
-        _ = self._client.chat.completions  # imported when first touched: not by the first visitor
+        self._connect()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
@@ -75,39 +77,65 @@ class Completions:
                     async for event in _read(response, reply):
                         yield event
                 return
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                if not self._profile.give_up(error, model, body):
+            except APIStatusError as error:
+                learns = error.status_code in UNKNOWN_FIELD
+                if not learns or not self._profile.give_up(error, model, body):
                     raise failure(error, model) from None
             except Exception as error:
                 raise failure(error, model) from None
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._http.aclose()
 
-    def _request(self, body: dict[str, Any]) -> AbstractAsyncContextManager[AsyncAPIResponse[Any]]:
+    @asynccontextmanager
+    async def _request(self, body: dict[str, Any]) -> AsyncIterator[httpx2.Response]:
+        """The answer to one request, whose body has still to come."""
         loop = asyncio.get_running_loop()
         if self._loop not in (None, loop):
-            self._client = self._connect()  # its connections belong to a loop that has ended
+            self._connect()  # its connections belong to a loop that has ended
         self._loop = loop
-        # As `extra_body` it is sent as it stands: the SDK would walk through every message first.
-        head = {"model": body["model"], "messages": (), "stream": True}
-        return self._client.chat.completions.with_streaming_response.create(**head, extra_body=body)
+        content = _encode(body).encode(errors="replace")
+        request = httpx2.Request("POST", self._url, headers=self._headers, content=content)
+        response = await self._http.send(request, stream=True)
+        try:
+            if not response.is_success:
+                raise await _refusal(response)
+            yield response
+        finally:
+            await response.aclose()
 
-    def _connect(self) -> AsyncOpenAI:
-        return AsyncOpenAI(
-            base_url=self._base_url,
-            api_key=self._api_key,
-            max_retries=0,  # the turn retries, and only before the first visible word
-            timeout=TIMEOUT,
-            http_client=DefaultAioHttpClient(limits=LIMITS, timeout=TIMEOUT),
-        )
+    def _connect(self) -> None:
+        self._http = DefaultAioHttpClient(limits=LIMITS, timeout=TIMEOUT)
+        sdk = AsyncOpenAI(base_url=self._base_url, api_key=self._api_key, http_client=self._http)
+        self._url = sdk.base_url.join("chat/completions")  # the SDK ends it with a slash
+        stated = {**sdk.default_headers, **sdk.auth_headers, "Accept-Encoding": "identity"}
+        named = {name: value for name, value in stated.items() if isinstance(value, str)}
+        self._headers = httpx2.Headers(named)
 
 
-async def _read(response: AsyncAPIResponse[Any], reply: "_Reply") -> AsyncIterator[Event]:
+async def _refusal(response: httpx2.Response) -> APIStatusError:
+    """What the server says of why it does not answer, as the SDK would raise it."""
+    said = bytearray()
+    async for piece in response.aiter_bytes():
+        said += piece
+        if len(said) > MOST_OF_ERROR:
+            break
+    text = said.decode(errors="replace")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = text
+    stated = body.get("error", body) if isinstance(body, dict) else body
+    message = stated.get("message") if isinstance(stated, dict) else stated
+    return APIStatusError(str(message or ""), response=response, body=stated)
+
+
+async def _read(response: httpx2.Response, reply: "_Reply") -> AsyncIterator[Event]:
     """The events of a body. Leaving it early closes the connection (`_request` does)."""
     if "html" in response.headers.get("content-type", ""):
         raise LLMError("broken", retryable=True)
-    pieces = response.iter_bytes()
+    plain = "content-encoding" not in response.headers
+    pieces = response.aiter_raw() if plain else response.aiter_bytes()
     async for piece in pieces:
         if text := reply.feed(piece):
             yield Text(text)
