@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import CharField, QuerySet
@@ -26,6 +26,9 @@ from chat.identity import Signed
 from chat.models import Conversation, Message, Site, Visitor
 from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
 from salesagent.prepared import Prepared, Slot, update
+
+if TYPE_CHECKING:
+    from chat.replies import Claim, Opens
 
 HISTORY_PAGE = 50
 _ENVELOPE = 1024  # bytes of a `status` beside its messages
@@ -57,12 +60,16 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What `receive` did: the conversation, and the messages that it added, in order of `rev`."""
+    """What `receive` did: the conversation, and the messages that it added, in order of `rev`.
+
+    `claim`: the reply to them that was opened with them, if one was.
+    """
 
     conversation: Conversation
     message: Message
     added: Sequence[Message]
     duplicate: bool = False
+    claim: "Claim | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +139,9 @@ _THEIR_LATEST = Prepared(
     )
 )
 _SENT = Prepared(
-    lambda: Message.objects.select_related("conversation__site").filter(
+    lambda: Message.objects.filter(
         visitor_id=Slot("visitor"), client_id=Slot("client_id", CharField())
-    )
+    ).values_list("id")
 )
 
 
@@ -161,13 +168,16 @@ def receive(
     network: str = "",
     consent: str = "",
     issued: int = 0,
+    opens: "Opens | None" = None,
 ) -> Received:
     """Stores a visitor's message; the same `client_id` again gives the first answer.
 
     `conversation` is the one the token names; a new one begins where that has ended. The greeting
     goes in front of the first message. `signed` says who the visitor is on the website, `network`
     (`limits.mark`) from which address they write, `consent` which text they were shown before,
-    `issued` when their token was (Unix seconds). Raises `Gone` where they were erased since.
+    `issued` when their token was (Unix seconds). `opens` (`replies.opens`) opens the reply with it,
+    unless another is open or awaited; then `awaiting_since` says that one is due. Raises `Gone`
+    where they were erased since.
     """
 
     def begin(id: uuid.UUID) -> Conversation:
@@ -177,7 +187,9 @@ def receive(
     for last_try in (False, True):
         try:
             with transaction.atomic():
-                received = _receive(visitor, conversation, client_id, text, spoken, network, begin)
+                received = _receive(
+                    visitor, conversation, client_id, text, spoken, network, begin, opens
+                )
                 if not received.duplicate:
                     consents.take(received.conversation.site, visitor, consent)
                 return received
@@ -199,6 +211,7 @@ def _receive(
     spoken: bool,
     network: str,
     begin: Callable[[uuid.UUID], Conversation],
+    opens: "Opens | None",
 ) -> Received:
     conversation = _locked(visitor_id, conversation_id)
     earlier = _sent_before(visitor_id, client_id)
@@ -222,13 +235,16 @@ def _receive(
         spoken=spoken,
     )
     added.append(message)
-    if conversation.state == Conversation.State.OPEN:
-        conversation.awaiting_since = conversation.awaiting_since or now
-    else:  # a person has taken over
+    claim = None
+    if conversation.state != Conversation.State.OPEN:  # a person has taken over
         conversation.waiting_since = conversation.waiting_since or now
+    elif opens is not None and conversation.awaiting_since is None:
+        claim = opens(conversation, message)
+    if claim is None and conversation.state == Conversation.State.OPEN:
+        conversation.awaiting_since = conversation.awaiting_since or now
     conversation.network = network
     keep(conversation, "awaiting_since", "waiting_since", "network")
-    return Received(conversation, message, added)
+    return Received(conversation, message, added, claim=claim)
 
 
 def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
@@ -246,7 +262,10 @@ def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
 
 
 def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:
-    return _SENT.first(visitor=visitor, client_id=client_id)
+    if not _SENT.raw(visitor=visitor, client_id=client_id):
+        return None  # nearly always: a whole message with all around it would be asked for in vain
+    sent = Message.objects.select_related("conversation__site")
+    return sent.get(visitor=visitor, client_id=client_id)
 
 
 def begin_visitor(

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from django.conf import settings
 from django.db.models import IntegerField
@@ -21,17 +21,32 @@ QUESTIONS = 3  # unanswered messages that are looked up together
 _MARK = "Reference of this text, for the server alone; never write it or part of it: {canary}\n\n"
 
 
+class _Said(NamedTuple):
+    """Of a message what a prompt is made from: to build the rest takes longer than to read it."""
+
+    seq: int
+    role: str
+    state: str
+    text: str
+    name: str
+    stopped: bool
+
+
 _CONVERSATION = Prepared(
     lambda: Conversation.objects.select_related("site__persona__published", "visitor").filter(
         id=Slot("id")
     )
 )
 _LATEST = Prepared(
-    lambda: Message.objects.filter(
-        conversation_id=Slot("conversation"),
-        seq__gt=Slot("after", IntegerField()),
-        seq__lt=Slot("before", IntegerField()),
-    ).order_by("-seq")[:LINES]
+    lambda: (
+        Message.objects.filter(
+            conversation_id=Slot("conversation"),
+            seq__gt=Slot("after", IntegerField()),
+            seq__lt=Slot("before", IntegerField()),
+        )
+        .order_by("-seq")
+        .values_list(*_Said._fields)[:LINES]
+    )
 )
 _LEAD = Prepared(lambda: Lead.objects.filter(conversation_id=Slot("conversation")))
 
@@ -57,7 +72,8 @@ def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
     if row is None:
         return None
     end = before if before is not None else row.last_seq + 1
-    latest = _LATEST.all(conversation=conversation, after=row.summary_seq, before=end)[::-1]
+    found = _LATEST.raw(conversation=conversation, after=row.summary_seq, before=end)
+    latest = [_Said(*said) for said in reversed(found)]
     lead = _LEAD.first(conversation=conversation)
     return Material(
         conversation=row,
@@ -72,12 +88,12 @@ def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
     )
 
 
-def _line(message: Message) -> context.Line:
+def _line(message: _Said) -> context.Line:
     role = cast(Literal["visitor", "agent", "staff", "system"], message.role)
     return context.Line(role=role, text=message.text, seq=message.seq, name=message.name)
 
 
-def _unanswered(messages: Sequence[Message]) -> list[str]:
+def _unanswered(messages: Sequence[_Said]) -> list[str]:
     """The visitor's messages since the last reply that was not cut off by the next of them."""
     texts: list[str] = []
     for message in reversed(messages):
@@ -88,7 +104,7 @@ def _unanswered(messages: Sequence[Message]) -> list[str]:
     return texts
 
 
-def _answered(reply: Message) -> bool:
+def _answered(reply: _Said) -> bool:
     return reply.stopped or reply.state in (Message.State.COMPLETE, Message.State.FAILED)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -146,7 +147,7 @@ class Turn:
         """True: the visitor has said more, and nobody answers it yet."""
         if claim is not None:
             self.network = claim.conversation.network
-            opened = await self._open(claim)
+            opened = self._opened.result() if self._opened.done() else await self.open(claim)
             self._read = claim.question_seq
             self._writing = asyncio.create_task(self._write(before=claim.reply.seq))
         else:
@@ -159,18 +160,23 @@ class Turn:
                 end_reply(claimed, self.conversation, "new words")
             if not isinstance(claimed, Claim):
                 return False
-            opened = await self._open(claimed)
+            opened = await self.open(claimed)
         self.superseded(self._newest)
         for reply, attempt, reason in self._asked_to_end[:]:
             self.end(reply, attempt, reason)
         outcome = await self._outcome(opened)
         return await self._finish(opened, outcome) if outcome is not None else False
 
-    async def _open(self, claim: Claim) -> _Opened:
-        """The row is ours: everybody sees the reply begin."""
+    async def open(self, claim: Claim, stored: Sequence[Message] = ()) -> _Opened:
+        """The row is ours: everybody sees the reply begin, after what was `stored` with it."""
+        before = running.get(self.conversation)
+        if before is not None and before is not self:  # its row is another's by now, or at its end
+            before.cut_off("lost")
+        running[self.conversation] = self
         reply = claim.reply
         opened = _Opened(claim, live.begin(self.conversation, str(reply.id), reply.attempt))
-        await live.tell(self.conversation, [m.as_frame() for m in (*claim.ended, reply)])
+        told = (*stored, *claim.ended, reply)
+        await live.tell(self.conversation, [message.as_frame() for message in told])
         self._opened.set_result(opened)
         return opened
 
@@ -331,7 +337,10 @@ async def say(
     network: str = "",
     issued: int = 0,
 ) -> conversations.Received:
-    """A visitor's message: stored, told to all, then answered by a task of this process."""
+    """A visitor's message: stored, told to all, then answered by a task of this process.
+
+    Its reply is opened with it (`docs/decisions/6-a-reply-is-claimed-with-the-message.md`).
+    """
     payer = Payer(site.pk, site.daily_budget, visitor, network)
     searching = knowing.Searching(site, payer, locale, frame.text)
     received = await query(
@@ -348,16 +357,22 @@ async def say(
         network=network,
         consent=frame.consent,
         issued=issued,
+        opens=None if draining else replies.opens(live.name),
     )
     row = received.conversation
+    if received.claim is not None:
+        turn = Turn(row.id, searching, network)
+        await turn.open(received.claim, received.added)
+        live.spawn(turn.run(received.claim))
+        return received
     await live.tell(row.id, [message.as_frame() for message in received.added])
     if not received.duplicate and row.state == Conversation.State.HUMAN:
         news = staff_wire.news("said", str(row.id), row.site.name)
         live.tell_desk(row.site_id, news, row.taken_by_id)
     if not received.duplicate and row.state == Conversation.State.OPEN:
-        turn = running.get(row.id)
-        if turn is not None:
-            turn.superseded(received.message.seq)
+        writing = running.get(row.id)
+        if writing is not None:
+            writing.superseded(received.message.seq)
         else:
             live.spawn(answer(row.id, searching, network))
     return received

@@ -37,7 +37,9 @@ class Talker:
         self.conversation = uuid.uuid4()
         self.signed: Signed | None = None
 
-    def says(self, text: str, client_id: str | None = None) -> conversations.Received:
+    def says(
+        self, text: str, client_id: str | None = None, opens: replies.Opens | None = None
+    ) -> conversations.Received:
         return conversations.receive(
             site=self.site,
             visitor=self.visitor,
@@ -45,6 +47,7 @@ class Talker:
             client_id=client_id or str(uuid.uuid4()),
             text=text,
             signed=self.signed,
+            opens=opens,
         )
 
     def gets(self, text: str, **outcome: Any) -> Message:

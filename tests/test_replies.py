@@ -41,6 +41,40 @@ def test_claim_opens_one_reply_to_the_newest_words(visitor):
     check_numbers(visitor.row())
 
 
+def test_a_reply_opens_with_the_message_that_it_answers(visitor):
+    finish(visitor.claimed(), "It depends.")
+    received = visitor.says("On what?", opens=replies.opens(ME))
+    reply = received.claim.reply
+    assert (reply.state, reply.owner, reply.reply_to_id) == ("streaming", ME, received.message.id)
+    assert (reply.rev, received.claim.question_seq) == (received.message.rev + 1, reply.seq - 1)
+    assert visitor.row().awaiting_since is None
+    check_numbers(visitor.row())
+    assert finish(received.claim, "On the wood.").state == "complete"
+
+
+@pytest.mark.parametrize("open", [True, False], ids=["open", "awaited"])
+def test_a_message_opens_none_beside_another_reply(visitor, open):
+    if open:
+        visitor.claimed(OTHER)
+    received = visitor.says("On what?", opens=replies.opens(ME))
+    assert received.claim is None
+    assert visitor.row().awaiting_since is not None
+    check_numbers(visitor.row())
+
+
+def test_a_message_opens_none_where_a_person_has_taken_over_and_none_twice(visitor):
+    finish(visitor.claimed(), "It depends.")
+    first = visitor.says("On what?", "0d4f0a52-53a5-4b6d-8f5e-0f6ab5a1a001", replies.opens(ME))
+    finish(first.claim, "On the wood.")
+    again = visitor.says("On what?", "0d4f0a52-53a5-4b6d-8f5e-0f6ab5a1a001", replies.opens(ME))
+    assert (again.duplicate, again.claim) == (True, None)
+    row = visitor.row()
+    row.state = "human"
+    row.save()
+    assert visitor.says("Hello?", opens=replies.opens(ME)).claim is None
+    check_numbers(visitor.row())
+
+
 def test_nothing_to_claim_once_a_person_has_taken_over(visitor):
     row = visitor.row()
     row.state = "human"

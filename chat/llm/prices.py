@@ -57,6 +57,7 @@ KNOWN: Mapping[str, Price] = {
 
 
 _staff: Mapping[str, Price] = {}
+_sizes: dict[str, tuple[Tool, int]] = {}  # by name; in bytes
 
 
 def state(table: Mapping[str, Price]) -> None:
@@ -82,17 +83,33 @@ def worst(
     No tokenizer makes more tokens of a text than it has bytes, in whatever script a visitor writes;
     that the request is JSON covers what a model's template adds to each message.
     """
-    functions = [(tool.name, tool.description, tool.parameters) for tool in tools]
-    given = json.dumps([list(messages), functions], ensure_ascii=False, default=dict)
-    tokens = len(given.encode("utf-8", "surrogatepass"))
+    return _dearest(model, _bytes(list(messages)), tools, output_tokens)
+
+
+def ample(model: str, prompt_tokens: int, tools: Sequence[Tool], output_tokens: int) -> Decimal:
+    """What `worst` hardly ever exceeds, for a prompt of so many tokens that is yet to be made."""
+    return _dearest(model, prompt_tokens * _BYTES, tools, output_tokens)
+
+
+def _dearest(model: str, given: int, tools: Sequence[Tool], output_tokens: int) -> Decimal:
+    tokens = given + sum(_size(tool) for tool in tools)
     price = _first([model])
     dearest = max(price.input, price.cached)
     return (tokens * dearest + output_tokens * price.output) / _MILLION
 
 
-def ample(model: str, prompt_tokens: int, tools: Sequence[Tool], output_tokens: int) -> Decimal:
-    """What `worst` hardly ever exceeds, for a prompt of so many tokens that is yet to be made."""
-    return worst(model, [{"": "x" * (prompt_tokens * _BYTES)}], tools, output_tokens)
+def _bytes(value: object) -> int:
+    text = json.dumps(value, ensure_ascii=False, default=dict)
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _size(tool: Tool) -> int:
+    """Bytes; the same few tools are offered again and again."""
+    known = _sizes.get(tool.name)
+    if known is None or known[0] is not tool:
+        size = _bytes([tool.name, tool.description, tool.parameters])
+        known = _sizes[tool.name] = (tool, size)
+    return known[1]
 
 
 def _first(models: Sequence[str]) -> Price:
