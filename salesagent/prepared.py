@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.models import Expression, Field, Model, QuerySet, UUIDField
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 
@@ -54,8 +54,10 @@ class Prepared(Generic[M]):
 
     def all(self, **values: Any) -> list[M]:
         """The rows, in the queryset's order."""
+        connection = _connection()
         compiled = self._compiled.get(connection.vendor) or self._compile()
-        return [self._instance(compiled, row) for row in self._rows(compiled, values)]
+        rows = self._rows(compiled, values)
+        return [self._instance(compiled, row, connection) for row in rows]
 
     def first(self, **values: Any) -> M | None:
         """The first row; the queryset should ask for no more."""
@@ -64,11 +66,12 @@ class Prepared(Generic[M]):
 
     def raw(self, **values: Any) -> list[tuple[Any, ...]]:
         """What the database gives for a queryset of `values`, not converted: to be compared."""
-        compiled = self._compiled.get(connection.vendor) or self._compile()
+        compiled = self._compiled.get(_connection().vendor) or self._compile()
         return self._rows(compiled, values)
 
     @staticmethod
     def _rows(compiled: _Compiled[M], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        connection = _connection()
         given = [
             value.output_field.get_db_prep_value(values[value.name], connection)
             if isinstance(value, Slot)
@@ -80,7 +83,7 @@ class Prepared(Generic[M]):
             return cursor.fetchall()
 
     def _compile(self) -> _Compiled[M]:
-        queryset = self._build()
+        queryset, connection = self._build(), _connection()
         compiler = queryset.query.get_compiler(connection=connection)
         sql, values = compiler.as_sql()
         found: Mapping[str, Any] = compiler.klass_info or {}
@@ -101,7 +104,7 @@ class Prepared(Generic[M]):
         return compiled
 
     @staticmethod
-    def _instance(compiled: _Compiled[M], row: Sequence[Any]) -> M:
+    def _instance(compiled: _Compiled[M], row: Sequence[Any], connection: Any) -> M:
         values = list(row)
         for at, functions, expression in compiled.converters:
             for function in functions:
@@ -118,7 +121,7 @@ class Prepared(Generic[M]):
 
 def insert(row: Model) -> None:
     """Stores a new row whose primary key is set, as `row.save(force_insert=True)` does."""
-    fields = row._meta.concrete_fields
+    connection, fields = _connection(), row._meta.concrete_fields
     values = [f.get_db_prep_save(f.pre_save(row, True), connection) for f in fields]
     with connection.cursor() as cursor:
         cursor.execute(_inserts(type(row), connection.vendor), values)
@@ -130,6 +133,7 @@ def update(row: Model, *names: str) -> None:
 
     Raises `DatabaseError` where the row is gone.
     """
+    connection = _connection()
     pk, fields = _chosen(type(row), names)
     values = [f.get_db_prep_save(f.pre_save(row, False), connection) for f in fields]
     with connection.cursor() as cursor:
@@ -164,4 +168,9 @@ def _updates(model: type[Model], names: Sequence[str], vendor: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return connection.ops.quote_name(name)
+    return _connection().ops.quote_name(name)
+
+
+def _connection() -> Any:
+    """Itself: behind `django.db.connection` every attribute is looked up in the thread's store."""
+    return connections[DEFAULT_DB_ALIAS]
