@@ -6,6 +6,7 @@ socket here watches this reply". A lost one costs a heartbeat, for the database 
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import socket as network
@@ -47,14 +48,20 @@ class Stream:
         self._live = live
         self._pending = ""
         self._off = 0  # of `sent`, in UTF-16 units
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # where the next piece comes too soon
+        self._flushed = -math.inf
         self._remote: asyncio.Task[None] | None = None
 
     def emit(self, text: str) -> None:
         """The next piece: at once if the line was quiet, otherwise with the next frame."""
         self._pending += text
         if self._timer is None:
-            self._flush()
+            window = WIDE_FRAME if self._live.lag > LAG else FRAME
+            wait = self._flushed + window - time.monotonic()
+            if wait <= 0:
+                self._flush()
+            else:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
@@ -64,7 +71,7 @@ class Stream:
         frame = (self.message, self.attempt, self._off, text)
         self.sent += text
         self._off += wire.units(text)
-        self.last_words = time.monotonic()
+        self.last_words = self._flushed = time.monotonic()
         sockets = self._live.sockets.get(self.conversation)
         if sockets:
             encoded = wire.encoded_delta(*frame)
@@ -74,16 +81,12 @@ class Stream:
                 self._live.speaking.grown(self.conversation, self.message, self.attempt, self.sent)
         if self.watchers and self._remote is None:
             self._remote = asyncio.create_task(self._serve_watchers())
-        window = WIDE_FRAME if self._live.lag > LAG else FRAME
-        self._timer = asyncio.get_running_loop().call_later(window, self._flush)
 
     def end(self) -> str:
         """Sends what is pending and gives the whole text. Nothing is sent after."""
         if self._timer is not None:
             self._timer.cancel()
         self._flush()
-        if self._timer is not None:
-            self._timer.cancel()
         return self.sent
 
     def watch(self, process: str) -> None:
