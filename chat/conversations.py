@@ -20,7 +20,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat import consents, hours
+from chat import consents, hours, personas
 from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Message, Site, Visitor
@@ -210,8 +210,7 @@ def _receive(
         raise Refused("not_allowed", _("The chat is closed."))
     now = timezone.now()
     added = []
-    greeting = conversation.site.greeting
-    if conversation.last_seq == 0 and greeting:
+    if conversation.last_seq == 0 and (greeting := _greeting(conversation.site)):
         added.append(conversation.add(role=Message.Role.AGENT, text=greeting, created=now))
     message = conversation.add(
         role=Message.Role.VISITOR,
@@ -229,6 +228,10 @@ def _receive(
     conversation.network = network
     keep(conversation, "awaiting_since", "waiting_since", "network")
     return Received(conversation, message, added)
+
+
+def _greeting(site: Site) -> str:
+    return personas.greeting(personas.published(site), site)
 
 
 def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:

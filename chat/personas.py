@@ -29,6 +29,8 @@ _DEFAULTS: dict[str, Any] = {
     "instructions": DEFAULT_INSTRUCTIONS,
     "tone": "",
     "limits": "",
+    "greeting": "",
+    "suggestions": [],
     "tools_off": [],
     "model": "",
     "temperature": None,
@@ -118,6 +120,22 @@ def instructions(version: PersonaVersion | None, site: Site) -> str:
         text = f"{text}\n\nTone: {version.tone.strip()}"
     if version and version.limits.strip():
         text = f"{text}\n\nNever, whatever is asked:\n{version.limits.strip()}"
+    return _filled(text, version, site)
+
+
+def greeting(version: PersonaVersion | None, site: Site) -> str:
+    """What stands there before anything is said: the version's own words, or else the site's."""
+    own = version.greeting.strip() if version else ""
+    return _filled(own, version, site) if own else site.greeting
+
+
+def suggestions(version: PersonaVersion | None, site: Site) -> list[str]:
+    """What a visitor may click on below it; the site's where the version has none."""
+    own = version.suggestions if version else []
+    return [_filled(line, version, site) for line in own] if own else site.suggestions
+
+
+def _filled(text: str, version: PersonaVersion | None, site: Site) -> str:
     values = {"{agent}": agent_name(version), "{company}": site.name}
     # In one pass, so that a company called "{agent}" stays what it is.
     return re.sub(r"\{(?:agent|company)\}", lambda match: values[match[0]], text)

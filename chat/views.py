@@ -263,8 +263,8 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
         "site": {
             "name": site.name,
             "agent": looks.agent(site, version),
-            "greeting": site.greeting,
-            "suggestions": site.suggestions,
+            "greeting": personas.greeting(version, site),
+            "suggestions": personas.suggestions(version, site),
             "texts": looks.texts(site),
             "theme": looks.theme(site),
             "consent": consents.offered(site, identity.visitor),

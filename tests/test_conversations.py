@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from chat import conversations, leads
+from chat import conversations, leads, personas
 from chat.conversations import Refused
 from chat.models import Conversation, Lead, Message, Visitor
 from chat.wire import MAX_STATUS, Page
@@ -32,6 +32,16 @@ def test_first_message_stores_visitor_greeting_and_words(visitor):
     assert received.added[0].text == visitor.site.greeting
     assert received.conversation.id == visitor.conversation
     check_numbers(visitor.row())
+
+
+def test_the_published_versions_greeting_is_stored(visitor):
+    persona = visitor.site.persona
+    draft = personas.save_version(persona, greeting="{agent} of {company}, hello.")
+    assert Talker(visitor.site).says("Hi").added[0].text == visitor.site.greeting
+    personas.publish(draft)
+    assert Talker(visitor.site).says("Hi").added[0].text == "Robin of Acme Desks, hello."
+    first = Talker(visitor.site)
+    assert [len(first.says(text).added) for text in ("One", "Two")] == [2, 1]
 
 
 def test_without_a_greeting_the_visitors_words_are_first(visitor):

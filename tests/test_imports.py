@@ -95,7 +95,7 @@ CHAT: dict[str, set[str]] = {
     "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "origins", "personas"},
     # wire: how much fits into one frame
-    "conversations": {"hours", "models", "consents", "erasing", "identity", "wire"},
+    "conversations": {"hours", "models", "consents", "erasing", "identity", "personas", "wire"},
     "personas": {"models"},
     "limits": {"models"},
     "models": {"money", "privacy"},

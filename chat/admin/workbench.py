@@ -28,8 +28,9 @@ from unfold.admin import ModelAdmin
 
 from chat import context, personas, playground, process, prompts
 from chat.admin.transcript import emphasised
+from chat.admin.voices import SPOKEN
 from chat.differences import passages
-from chat.lint import look
+from chat.lint import look, look_at_beginning
 from chat.models import Conversation, Message, Persona, PersonaVersion, Site
 from chat.staff import seen_by
 
@@ -37,7 +38,11 @@ QUESTIONS = 12  # past ones to choose from ...
 TALKS = 300  # ... out of so many conversations
 TALK = 40  # lines of a talk with a draft
 LINE = 4000  # characters of one
-FIELDS = ("agent_name", "avatar", "tone", "model", "temperature", "reply_tokens", "tools_off")
+FIELDS = (
+    *("agent_name", "avatar", "tone", "model", "temperature", "reply_tokens", "tools_off"),
+    *SPOKEN,
+)
+TEXTS = ("instructions", "limits", "greeting", "suggestions")  # compared word by word
 
 
 class Workbench(ModelAdmin):
@@ -76,8 +81,8 @@ class Workbench(ModelAdmin):
         if old and new:
             shown["texts"] = [
                 (PersonaVersion._meta.get_field(name).verbose_name, passages(*texts))  # type: ignore[union-attr]
-                for name in ("instructions", "limits")
-                if (texts := (getattr(old, name), getattr(new, name))) and texts[0] != texts[1]
+                for name in TEXTS
+                if (texts := (written(old, name), written(new, name))) and texts[0] != texts[1]
             ]
             shown["fields"] = [
                 (PersonaVersion._meta.get_field(name).verbose_name, *values)  # type: ignore[union-attr]
@@ -106,6 +111,8 @@ class Workbench(ModelAdmin):
             request.POST.get("model") or settings.CHAT_MODEL, settings.CHAT_CONTEXT_TOKENS
         )
         found = look(f"{text}\n{draft.limits}", context.tokens(whole), room)
+        said = [request.POST.get(name, "") for name in ("greeting", "suggestions")]
+        found = [*found, *look_at_beginning(*said)]
         return TemplateResponse(request, "admin/desk/lint.html", {"found": found})
 
     # --- A draft that answers -------------------------------------------------------------------
@@ -150,7 +157,7 @@ class Workbench(ModelAdmin):
             if not self._may_read(request):
                 raise PermissionDenied
             return real(self._readable(request, persona), draft, request.POST["reply"])
-        site = persona.sites.order_by("pk").first() or Site.objects.order_by("pk").first()
+        site = trial_site(persona)
         if site is None:
             raise ValueError(_("There is no site yet whose knowledge it could answer from."))
         return playground.made_up(site, draft, spoken(request.POST.get("talk", "")))
@@ -164,6 +171,16 @@ class Workbench(ModelAdmin):
 
     def _may_read(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chat.view_conversation")
+
+
+def trial_site(persona: Persona) -> Site | None:
+    """The site as whose agent a draft is tried out."""
+    return persona.sites.order_by("pk").first() or Site.objects.order_by("pk").first()
+
+
+def written(version: PersonaVersion, name: str) -> str:
+    value = getattr(version, name)
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def plain(value: Any) -> str:

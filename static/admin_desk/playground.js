@@ -21,7 +21,6 @@ function line(list, role, who) {
   head.append(name);
   row.append(head, words, small);
   list.append(row);
-  row.scrollIntoView({ block: "nearest" });
   return { row, words, small, text: "" };
 }
 
@@ -68,6 +67,7 @@ async function ask(list, more) {
   const agent = document.getElementById("id_agent_name").value;
   const shown = line(list, "agent", agent);
   shown.words.textContent = "…";
+  shown.row.scrollIntoView({ block: "nearest" });
   const body = new FormData(document.getElementById("persona_form"));
   for (const [name, value] of Object.entries(more)) body.set(name, value);
   try {
@@ -95,8 +95,36 @@ async function ask(list, more) {
   return shown.text;
 }
 
+/** What a visitor would see first: the draft's own greeting and suggestions, or the site's. */
+function begin() {
+  const list = document.getElementById("try-lines");
+  const offered = document.getElementById("try-suggestions");
+  if (!list || talk.length) return;
+  const agent = document.getElementById("id_agent_name").value;
+  const values = { "{agent}": agent, "{company}": bench().dataset.company };
+  const [greeting, suggestions] = ["greeting", "suggestions"].map((name) => {
+    const own = document.getElementById(`id_${name}`).value.trim();
+    const filled = own.replace(/\{(?:agent|company)\}/g, (gap) => values[gap]);
+    return filled || bench().dataset[name];
+  });
+  list.replaceChildren();
+  if (greeting) line(list, "agent", agent).words.textContent = greeting;
+  const buttons = suggestions.split("\n").map((each) => each.trim()).filter(Boolean).map((each) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "desk-button";
+    button.dataset.say = button.textContent = each;
+    return button;
+  });
+  offered.replaceChildren(...buttons);
+  return greeting;
+}
+
 async function say(words) {
   const list = document.getElementById("try-lines");
+  const greeting = begin();
+  if (greeting) talk.push(["agent", greeting]);
+  document.getElementById("try-suggestions").replaceChildren();
   talk.push(["visitor", words]);
   line(list, "visitor", bench().dataset.you).words.textContent = words;
   const answer = await ask(list, { talk: JSON.stringify(talk) });
@@ -113,12 +141,15 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-again], #try-clear");
+  const button = event.target.closest("[data-again], [data-say], #try-clear");
   if (!button) return;
-  if (button.id === "try-clear") {
+  if (button.dataset.say) {
+    say(button.dataset.say);
+    document.getElementById("try-words").focus();
+  } else if (button.id === "try-clear") {
     asking?.abort();
     talk.length = 0;
-    document.getElementById("try-lines").replaceChildren();
+    begin();
     document.getElementById("try-words").focus();
   } else {
     const list = button.parentElement.querySelector("ol");
@@ -126,3 +157,8 @@ document.addEventListener("click", (event) => {
     ask(list, { reply: button.dataset.again });
   }
 });
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("#id_agent_name, #id_greeting, #id_suggestions")) begin();
+});
+document.addEventListener("DOMContentLoaded", begin);
