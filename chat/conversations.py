@@ -20,7 +20,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat import consents, hours, personas
+from chat import campaigns, consents, hours, personas
 from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Message, Site, Visitor
@@ -282,6 +282,7 @@ def _begin(
             "page_url": page.url,
             "page_title": page.title,
             "referrer": page.referrer,
+            "campaign": campaigns.in_a_line(page.url),
         },
     )
     conversation = lock(id)

@@ -44,6 +44,42 @@ def test_the_published_versions_greeting_is_stored(visitor):
     assert [len(first.says(text).added) for text in ("One", "Two")] == [2, 1]
 
 
+AD = "https://acme.example/?utm_source=mail&utm_medium=email&utm_campaign=Spring+%3Cb%3E&token=s3"
+
+
+def led(visitor, url):
+    return conversations.receive(
+        site=visitor.site,
+        visitor=visitor.visitor,
+        conversation=visitor.conversation,
+        client_id=str(uuid.uuid4()),
+        text="Hi",
+        page=Page(url=url),
+    ).conversation
+
+
+def test_the_campaign_of_the_first_page_is_kept(visitor):
+    assert led(visitor, AD).campaign == "mail / email / Spring <b>"
+    assert led(visitor, "https://acme.example/?utm_source=other").campaign.startswith("mail")
+    assert visitor.row().page_url == AD
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://acme.example/?gclid=x&source=mail", ""),
+        ("?utm_campaign=%00%0d%0a%E2%80%AE%E2%80%8B", ""),
+        ("?utm_medium=a%00b", "a b"),
+        ("?utm_source=" + "x" * 900 + "&utm_medium=y", "x" * 200),
+        ("https://[broken/?utm_source=x", ""),
+        ("?" + "utm_source=x&" * 200, ""),
+    ],
+)
+def test_a_campaign_is_one_short_line_whatever_the_address(visitor, url, kept):
+    led(visitor, url)
+    assert visitor.row().campaign == kept
+
+
 def test_without_a_greeting_the_visitors_words_are_first(visitor):
     visitor.site.greeting = ""
     visitor.site.save()

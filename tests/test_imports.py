@@ -95,10 +95,11 @@ CHAT: dict[str, set[str]] = {
     "visitors": {"models", "conversations", "consents", "identity", "tokens"},
     "looks": {"models", "origins", "personas"},
     # wire: how much fits into one frame
-    "conversations": {"hours", "models", "consents", "erasing", "identity", "personas", "wire"},
+    "conversations": {"campaigns", "hours", "models", "consents", "erasing", "identity"}
+    | {"personas", "wire"},
     "personas": {"models"},
     "limits": {"models"},
-    "models": {"money", "privacy"},
+    "models": {"campaigns", "money", "privacy"},
     "consents": {"models", "privacy"},
     "erasing": {"models", "privacy", "budgets"},
     "exports": {"models", "privacy"},
@@ -114,13 +115,14 @@ CHAT: dict[str, set[str]] = {
     "logins": {"limits"},
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm", "evidence"},
-    "demo": {"models", "personas", "evidence"},
+    "demo": {"campaigns", "models", "personas", "evidence"},
     "staff": {"models", "rights"},
     "live": {"wire", "sockets", "spoken", "metrics"},
     "sockets": {"wire", "spoken", "metrics"},
     "spoken": {"wire"},
 }
 PURE = (
+    "campaigns",
     "context",
     "tools",
     "llm",
