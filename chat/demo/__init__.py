@@ -160,6 +160,7 @@ class _Told:
     def _taken_over(self, line: Mapping[str, Any]) -> None:
         self.conversation.state = Conversation.State.HUMAN
         self.conversation.waiting_since = None
+        self.conversation.taken_name = line["name"]
         self.clock += timedelta(minutes=4)
         self._add(
             role=Message.Role.STAFF,
