@@ -26,6 +26,7 @@ from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
 from chat.admin.filters import Bounded, Period, YesNo
+from chat.admin.health import HealthPage
 from chat.admin.transcript import as_text, canned, one_line, transcript
 from chat.live import live
 from chat.models import Conversation, Lead, Message, Note, Tag, Visitor
@@ -163,7 +164,7 @@ class ReadOnlyAdmin(NamelessLog):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(Downloads, ReadOnlyAdmin):
+class ConversationAdmin(Downloads, HealthPage, ReadOnlyAdmin):
     list_display = ("changed", "last_line", "condition", "leads", "size", "site")
     list_display_links = ("changed", "last_line")
     list_filter = (
