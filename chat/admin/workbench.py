@@ -27,7 +27,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from chat import context, personas, playground, process, prompts
-from chat.admin.transcript import emphasised
+from chat.admin.transcript import line
 from chat.admin.voices import SPOKEN
 from chat.differences import passages
 from chat.lint import look, look_at_beginning
@@ -119,7 +119,7 @@ class Workbench(ModelAdmin):
 
     def questions_view(self, request: HttpRequest, persona_id: int) -> HttpResponse:
         """Past questions with their answers, to be answered again: the newest, or those rated
-        badly or failed first."""
+        badly or failed, in which the words stand that were written."""
         persona = get_object_or_404(Persona, pk=persona_id)
         if not self._may_try(request, persona) or not self._may_read(request):
             raise PermissionDenied
@@ -128,7 +128,9 @@ class Workbench(ModelAdmin):
         bad = Q(feedback=-1) | Q(state=Message.State.FAILED)
         if request.GET.get("which") == "bad":
             rows = rows.filter(bad)
-        replies = [(row, emphasised(row.text)) for row in rows[:QUESTIONS]]
+        if words := request.GET.get("q", "").replace("\0", "").strip():
+            rows = rows.filter(reply_to__text__icontains=words)
+        replies = [(row, line(row, "")) for row in rows[:QUESTIONS]]
         return TemplateResponse(request, "admin/desk/questions.html", {"replies": replies})
 
     def try_view(self, request: HttpRequest, persona_id: int) -> HttpResponseBase:
@@ -195,7 +197,8 @@ def past_questions(persona: Persona) -> QuerySet[Message]:
     rows = Message.objects.filter(role=Message.Role.AGENT, state__in=ended)
     mine = PersonaVersion.objects.filter(persona=persona, pk=OuterRef("persona_version"))
     rows = rows.filter(Exists(mine), reply_to__isnull=False)
-    return rows.select_related("reply_to", "persona_version").order_by("-created")
+    rows = rows.select_related("reply_to", "persona_version__persona", "author")
+    return rows.order_by("-created")
 
 
 def real(past: QuerySet[Message], draft: PersonaVersion, reply: str) -> prompts.Material:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -216,6 +217,22 @@ def test_past_questions_are_shown_with_their_answers(
     assert "About that: How wide is it?" in text
     assert HOSTILE not in text
     assert ESCAPED in text
+    reply = row.messages.get(text="About that: How wide is it?")
+    took = {"duration_ms": 2210, "input_tokens": 1240, "output_tokens": 62, "first_word_ms": 430}
+    answer = {"cost": Decimal("0.000312"), "model": "gpt-6-luna", "state": "failed"}
+    sources = [{"title": "Sizes", "url": "javascript:alert(1)"}]
+    Message.objects.filter(pk=reply.pk).update(**took, **answer, sources=sources)
+    asked = page_of(staff, "questions", site.persona, q=" how WIDE ")
+    assert "How wide is it?" in asked
+    assert ESCAPED not in asked
+    for part in (
+        f'data-again="{reply.pk}" data-old-ms="2210" data-old-cost="0.000312"',
+        *("first word 430 ms", "whole reply 2.2 s", "1,240 + 62 tokens", "$0.000312", "Sizes"),
+        *("gpt-6-luna", "Robin of acme v1", ">failed<", "found unhelpful"),
+    ):
+        assert part in asked, part
+    assert "javascript:" not in asked
+    assert "There are none." in page_of(staff, "questions", site.persona, q="wide deep")
     bad = page_of(staff, "questions", site.persona, which="bad")
     assert "How wide" in bad
     assert ESCAPED not in bad

@@ -46,9 +46,20 @@ def test_a_draft_answers_beside_its_form(desk: Page, sqlite_server: Server) -> N
     expect(answer.locator(".desk-bubble")).to_have_text("w1 w2 w3 w4 w5")
     expect(answer.locator(".desk-small")).to_contain_text("ms")
     desk.get_by_role("button", name="The newest").click()
-    again = desk.locator(".desk-again").first
-    again.get_by_role("button", name="Answer it again").click()
-    expect(again.locator(".desk-line .desk-small")).to_contain_text("ms")
+    again = desk.locator(".desk-again")
+    again.first.get_by_role("button", name="Answer it again").click()
+    expect(again.first.locator(".desk-line .desk-small")).to_contain_text("whole reply")
+    total = desk.locator("#again-total")
+    expect(total).to_contain_text("1 answered again. Then: 1.4 s each, $0 in all. The draft: ")
+    desk.get_by_role("searchbox", name="Words of the question").fill("volume")
+    desk.get_by_role("button", name="The newest").click()
+    expect(again).to_have_count(1)
+    desk.get_by_role("searchbox", name="Words of the question").fill("")
+    desk.get_by_role("button", name="The newest").click()
+    asked = again.count
+    expect(again.nth(3)).to_be_visible()
+    desk.get_by_role("button", name="Answer all of these again").click()
+    expect(total).to_contain_text(f"{asked()} answered again.", timeout=60_000)
     desk.get_by_role("button", name="Begin anew").click()
     expect(lines).to_have_count(1)  # the greeting
     expect(offered).to_have_count(2)
