@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from itertools import compress
+from typing import Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -100,18 +101,34 @@ def open_questions(talks: QuerySet[Conversation]) -> list[tuple[Site, int]]:
 
     Those that an entry is named after by now are none; constant in its queries.
     """
-    asked = _asked(talks)
+    rows = _badly_answered(talks)
+    told = ("conversation__site", "reply_to__text", "state", "feedback", "tools")
+    asked = [
+        (site, words)
+        for site, text, *answer in rows.values_list(*told)[: 3 * QUESTIONS]
+        if _counts(words := tuple(telling(_one_line(text))), *answer)
+    ][:QUESTIONS]
+    sites = Site.objects.in_bulk({site for site, _words in asked})
     since = timezone.now() - timedelta(days=DAYS)
-    answers = names({each.conversation.site.collection_id for each in asked}, since)
+    answers = names({site.collection_id for site in sites.values()}, since)
     waiting = [
-        each.conversation.site
-        for each in asked
-        if (each.conversation.site.collection_id, tuple(telling(each.text))) not in answers
+        sites[site] for site, words in asked if (sites[site].collection_id, words) not in answers
     ]
     return Counter(waiting).most_common()
 
 
 def _asked(talks: QuerySet[Conversation]) -> list[Asked]:
+    rows = _badly_answered(talks).select_related("reply_to", "conversation")
+    found = [Asked(row, one_line(row), _why(row)) for row in rows[: 3 * QUESTIONS]]
+    asks = (
+        _counts(telling(each.text), each.reply.state, each.reply.feedback, each.reply.tools)
+        for each in found
+    )
+    return list(compress(found, asks))[:QUESTIONS]
+
+
+def _badly_answered(talks: QuerySet[Conversation]) -> QuerySet[Message]:
+    """The replies that somebody may have to look at, the newest first."""
     since = timezone.now() - timedelta(days=DAYS)
     newest = talks.filter(updated__gte=since).order_by("-updated")
     unknown = Q(state=Message.State.COMPLETE, sources=[])
@@ -119,14 +136,15 @@ def _asked(talks: QuerySet[Conversation]) -> list[Asked]:
     rows = Message.objects.filter(
         bad, role=Message.Role.AGENT, conversation__in=newest.values("pk")[:TALKS]
     )
-    rows = rows.exclude(reply_to=None).filter(set_aside=None)
-    rows = rows.select_related("reply_to", "conversation__site").order_by("-created")
-    found = [Asked(row, one_line(row), _why(row)) for row in rows[: 3 * QUESTIONS]]
-    return [each for each in found if _counts(each)][:QUESTIONS]
+    return rows.exclude(reply_to=None).filter(set_aside=None).order_by("-created")
 
 
 def one_line(reply: Message) -> str:
-    return " ".join(reply.reply_to.text.split())[:300] if reply.reply_to else ""
+    return _one_line(reply.reply_to.text) if reply.reply_to else ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]
 
 
 def _why(reply: Message) -> Why:
@@ -135,8 +153,7 @@ def _why(reply: Message) -> Why:
     return "failed" if reply.state == Message.State.FAILED else "unknown"
 
 
-def _counts(asked: Asked) -> bool:
+def _counts(words: Sequence[str], state: str, feedback: int | None, tools: Sequence[Any]) -> bool:
     """Whether it asks for something: not where a lead was left or a person was called."""
-    if asked.why == "unknown" and (asked.reply.tools or asked.reply.feedback == 1):
-        return False
-    return len(set(telling(asked.text))) >= WORDS
+    well = state != Message.State.FAILED and feedback != -1 and (tools or feedback == 1)
+    return not well and len(set(words)) >= WORDS

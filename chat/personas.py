@@ -12,8 +12,10 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import BigAutoField
 
 from chat.models import Persona, PersonaVersion, Site
+from salesagent.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,13 @@ _DEFAULTS: dict[str, Any] = {
     "voice_language": "",
     "voice_speed": None,
 }
+
+
+_PUBLISHED = Prepared(
+    lambda: PersonaVersion.objects.order_by().filter(
+        pk__in=Persona.objects.filter(pk=Slot("persona", BigAutoField())).values("published")
+    )
+)
 
 
 def create(name: str) -> Persona:
@@ -103,8 +112,7 @@ def publish(version: PersonaVersion, *, by: AbstractBaseUser | AnonymousUser | N
 
 def published(site: Site) -> PersonaVersion | None:
     """The version that speaks on a site now; read anew each time, so that publishing is seen."""
-    speaking = Persona.objects.filter(pk=site.persona_id).values("published")
-    return PersonaVersion.objects.filter(pk__in=speaking).first()
+    return _PUBLISHED.first(persona=site.persona_id)
 
 
 def agent_name(version: PersonaVersion | None) -> str:
