@@ -20,7 +20,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat import consents, hours
+from chat import campaigns, consents, hours, personas
 from chat.erasing import Gone, gone
 from chat.identity import Signed
 from chat.models import Conversation, Message, Site, Visitor
@@ -223,8 +223,7 @@ def _receive(
         raise Refused("not_allowed", _("The chat is closed."))
     now = timezone.now()
     added = []
-    greeting = conversation.site.greeting
-    if conversation.last_seq == 0 and greeting:
+    if conversation.last_seq == 0 and (greeting := _greeting(conversation.site)):
         added.append(conversation.add(role=Message.Role.AGENT, text=greeting, created=now))
     message = conversation.add(
         role=Message.Role.VISITOR,
@@ -245,6 +244,10 @@ def _receive(
     conversation.network = network
     keep(conversation, "awaiting_since", "waiting_since", "network")
     return Received(conversation, message, added, claim=claim)
+
+
+def _greeting(site: Site) -> str:
+    return personas.greeting(personas.published(site), site)
 
 
 def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
@@ -298,6 +301,7 @@ def _begin(
             "page_url": page.url,
             "page_title": page.title,
             "referrer": page.referrer,
+            "campaign": campaigns.in_a_line(page.url),
         },
     )
     conversation = lock(id)

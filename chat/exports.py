@@ -53,7 +53,12 @@ def conversation(visitor: uuid.UUID, id: uuid.UUID) -> dict[str, Any]:
         changed=row.updated.isoformat(),
         state=row.state,
         locale=row.locale,
-        page=_told(url=row.page_url, title=row.page_title, referrer=row.referrer),
+        page=_told(
+            url=row.page_url,
+            title=row.page_title,
+            referrer=row.referrer,
+            campaign=row.campaign,
+        ),
         lead={**lead.known(), "words": lead.words} if lead else {},
         summary=row.summary,
     )

@@ -5,13 +5,14 @@ It is a hint and no rule: it knows words in five languages, and may be wrong abo
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from django.utils.translation import gettext as _
 
 Level = Literal["good", "hint", "warning"]
 MUCH = 0.35  # of a prompt's room; the rest is for knowledge and conversation
+GREETING = 280  # characters that are read before the visitor has said what they look for
 PLACEHOLDERS = ("agent", "company")
 
 
@@ -22,6 +23,7 @@ class Finding:
     level: Level
     text: str
     line: int = 0
+    where: str = ""  # other than in the instructions
 
 
 def look(text: str, tokens: int, room: int) -> list[Finding]:
@@ -38,6 +40,18 @@ def look(text: str, tokens: int, room: int) -> list[Finding]:
     ]
     order: tuple[Level, ...] = ("warning", "hint", "good")
     return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def look_at_beginning(greeting: str, suggestions: str) -> list[Finding]:
+    """What stands out in what a visitor sees before anything is said."""
+    found = []
+    for where, text in ((_("Greeting:"), greeting), (_("Suggestions:"), suggestions)):
+        stands_out = [*_placeholders(text), *_left_over(text), *_promises(text)]
+        found += [replace(each, line=0, where=where) for each in stands_out]
+    if len(greeting) > GREETING:
+        words = _("Long for a first look: what is more than two sentences is hardly read.")
+        found.append(Finding("hint", words, where=_("Greeting:")))
+    return found
 
 
 def _length(tokens: int, room: int) -> Iterator[Finding]:

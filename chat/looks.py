@@ -64,7 +64,7 @@ def _avatar(site: Site, version: PersonaVersion | None) -> str:
 def greeting(site: Site, version: PersonaVersion | None) -> dict[str, Any] | None:
     """What the closed chat says, and by which rules; None where it says nothing."""
     rules: dict[str, Any] = site.greets if isinstance(site.greets, dict) else {}
-    text = rules.get("text") or site.greeting
+    text = rules.get("text") or personas.greeting(version, site)
     if not rules.get("on") or not isinstance(text, str) or not text:
         return None
     found: dict[str, Any] = {"text": text, "agent": agent(site, version)}
@@ -120,7 +120,8 @@ def _known() -> _Kept:
 
 
 def _read() -> _Kept:
-    asked = ("key", "theme", "greets", "greeting", "avatar", "persona__published__avatar")
+    asked = ["key", "theme", "greets", "greeting", "avatar"]
+    asked += ["persona__published__avatar", "persona__published__greeting"]
     related = Site.objects.select_related("persona__published")
     sites = list(related.filter(enabled=True).only(*asked).order_by("key"))
     found = {hashed(site.key): _look(site) for site in sites}
@@ -144,7 +145,9 @@ def _look(site: Site) -> list[Any]:
     look = theme(site)
     accent = look.get("accent", "")
     rules = site.greets if isinstance(site.greets, dict) else {}
-    greets = bool(rules.get("on") and (rules.get("text") or site.greeting))
+    version = site.persona.published
+    said = rules.get("text") or (version and version.greeting.strip()) or site.greeting
+    greets = bool(rules.get("on") and said)
     side = "left" if look.get("side") == "left" else ""
     return [accent if accent != ACCENT else "", side, int(greets)]
 

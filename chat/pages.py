@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from chat import demo, origins
+from chat import demo, origins, personas
 from chat.looks import looks
 from chat.models import Site
 from salesagent.static import ENTRY, EXTRAS, SHEETS, WIDGET, compact, compact_style, packed
@@ -65,11 +65,13 @@ def chat_page(request: HttpRequest, key: str) -> HttpResponse:
 
     Above it a line leads home: to the first origin that the site lists, its company's website.
     """
-    site = Site.objects.filter(key=key, enabled=True).first()
+    found = Site.objects.select_related("persona__published").filter(key=key, enabled=True)
+    site = found.first()
     if site is None:
         return render(request, "chat/unknown.html", status=404)
     context = {
         "site": site,
+        "greeting": personas.greeting(site.persona.published, site),
         "icon": _icon(site),
         "home": next(filter(None, map(origins.parse, site.allowed_origins.split())), ""),
         "direction": "rtl" if site.language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr",

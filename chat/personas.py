@@ -12,8 +12,10 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import BigAutoField
 
 from chat.models import Persona, PersonaVersion, Site
+from salesagent.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ _DEFAULTS: dict[str, Any] = {
     "instructions": DEFAULT_INSTRUCTIONS,
     "tone": "",
     "limits": "",
+    "greeting": "",
+    "suggestions": [],
     "tools_off": [],
     "model": "",
     "temperature": None,
@@ -38,6 +42,13 @@ _DEFAULTS: dict[str, Any] = {
     "voice_language": "",
     "voice_speed": None,
 }
+
+
+_PUBLISHED = Prepared(
+    lambda: PersonaVersion.objects.order_by().filter(
+        pk__in=Persona.objects.filter(pk=Slot("persona", BigAutoField())).values("published")
+    )
+)
 
 
 def create(name: str) -> Persona:
@@ -101,8 +112,7 @@ def publish(version: PersonaVersion, *, by: AbstractBaseUser | AnonymousUser | N
 
 def published(site: Site) -> PersonaVersion | None:
     """The version that speaks on a site now; read anew each time, so that publishing is seen."""
-    speaking = Persona.objects.filter(pk=site.persona_id).values("published")
-    return PersonaVersion.objects.filter(pk__in=speaking).first()
+    return _PUBLISHED.first(persona=site.persona_id)
 
 
 def agent_name(version: PersonaVersion | None) -> str:
@@ -118,6 +128,22 @@ def instructions(version: PersonaVersion | None, site: Site) -> str:
         text = f"{text}\n\nTone: {version.tone.strip()}"
     if version and version.limits.strip():
         text = f"{text}\n\nNever, whatever is asked:\n{version.limits.strip()}"
+    return _filled(text, version, site)
+
+
+def greeting(version: PersonaVersion | None, site: Site) -> str:
+    """What stands there before anything is said: the version's own words, or else the site's."""
+    own = version.greeting.strip() if version else ""
+    return _filled(own, version, site) if own else site.greeting
+
+
+def suggestions(version: PersonaVersion | None, site: Site) -> list[str]:
+    """What a visitor may click on below it; the site's where the version has none."""
+    own = version.suggestions if version else []
+    return [_filled(line, version, site) for line in own] if own else site.suggestions
+
+
+def _filled(text: str, version: PersonaVersion | None, site: Site) -> str:
     values = {"{agent}": agent_name(version), "{company}": site.name}
     # In one pass, so that a company called "{agent}" stays what it is.
     return re.sub(r"\{(?:agent|company)\}", lambda match: values[match[0]], text)

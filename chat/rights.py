@@ -19,6 +19,7 @@ STAFF_RIGHTS: Rights = {
     # To close one is to change it; its pages change nothing else.
     "chat.conversation": ("view", "change", "take", "export"),
     "chat.cannedreply": ("view", "add", "change"),
+    "chat.setaside": ("set_question_aside",),
     "chat.message": ("view",),
     "chat.visitor": ("view",),
     "chat.site": ("view",),

@@ -1,6 +1,5 @@
 """The chat over HTTP: init, history, health, and what of a message can be spoken."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable, Coroutine
@@ -8,9 +7,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import connection
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -24,14 +21,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from chat import (
-    backends,
     consents,
     conversations,
     limits,
     looks,
     metrics,
     origins,
-    paid,
     personas,
     process,
     speaking,
@@ -42,7 +37,7 @@ from chat import (
 )
 from chat.database import query
 from chat.erasing import gone
-from chat.gate import gate
+from chat.health import checks as health_checks
 from chat.identity import Broken, Signed, fits, mark
 from chat.identity import read as read_identity
 from chat.live import live
@@ -263,8 +258,8 @@ def _opened(site: Site, identity: tokens.Identity, socket: str) -> dict[str, Any
         "site": {
             "name": site.name,
             "agent": looks.agent(site, version),
-            "greeting": site.greeting,
-            "suggestions": site.suggestions,
+            "greeting": personas.greeting(version, site),
+            "suggestions": personas.suggestions(version, site),
             "texts": looks.texts(site),
             "theme": looks.theme(site),
             "consent": consents.offered(site, identity.visitor),
@@ -403,63 +398,11 @@ async def health(request: HttpRequest) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return _not_allowed("GET")
     await process.startup()
-    database, layer = await asyncio.gather(_database_health(), _layer_health())
-    checks = {
-        "database": database,
-        "channel_layer": layer,
-        "llm": {**backends.health(), "answers": _answers()},
-        "voice": speaking.health(),
-        "load": _load_health(),
-        "budget": _budget_health(),
-        "memory": watching.health(),
-    }
-    if database["status"] != "ok":
+    checks = await health_checks()
+    if checks["database"]["status"] != "ok":
         return json_answer({"status": "down", "checks": checks}, 503)
     well = all(check["status"] in ("ok", "off") for check in checks.values())
     return json_answer({"status": "ok" if well else "degraded", "checks": checks})
-
-
-async def _database_health() -> dict[str, str]:
-    ask = database_sync_to_async(_ask_database, thread_sensitive=False)
-    try:
-        async with asyncio.timeout(1.5):
-            await ask()
-    except Exception:
-        return {"status": "degraded", "detail": "the database does not answer"}
-    return {"status": "ok"}
-
-
-def _ask_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        cursor.fetchone()
-
-
-async def _layer_health() -> dict[str, str]:
-    if not settings.REDIS_URL:
-        return {"status": "off", "detail": "one process alone"}
-    if await live.answers():
-        return {"status": "ok"}
-    return {"status": "degraded", "detail": "Redis does not answer; chats go on by the database"}
-
-
-def _answers() -> backends.Step:
-    """Who writes the next reply: the model, the fallback model, or the guided seller."""
-    return "guided" if backends.paid() and paid.limited("") else backends.step()
-
-
-def _load_health() -> dict[str, str]:
-    if gate.full:
-        return {"status": "degraded", "detail": "too many replies at once; new ones wait"}
-    if gate.behind:
-        return {"status": "degraded", "detail": "the process runs far behind; new replies wait"}
-    if why := watching.busy():
-        return {"status": "degraded", "detail": why}
-    return {"status": "ok"}
-
-
-def _budget_health() -> dict[str, str]:
-    return paid.health() if backends.paid() else {"status": "off", "detail": "nothing is paid for"}
 
 
 @csrf_exempt

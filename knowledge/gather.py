@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from knowledge.words import telling
 ALIKE = 0.55
 SHARED = 0.5  # of the telling words, where words alone are compared
 _MOST_KEPT = 2000
+Words = tuple[str, ...]
 
 _kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
 _keeping = threading.Lock()
@@ -37,6 +39,16 @@ def named(collection_id: int | None, texts: Sequence[str]) -> set[str]:
     for title, questions in rows.values_list("title", "questions"):
         asked |= {tuple(telling(line)) for line in (title, *questions.splitlines())}
     return {text for text in texts if tuple(telling(text)) in asked}
+
+
+def names(collections: Collection[int | None], since: datetime) -> set[tuple[int, Words]]:
+    """What the enabled entries that were written or changed `since` are named, and asked for by,
+    in the words that tell something; each with its collection."""
+    rows = Entry.objects.enabled().filter(collection__in=collections, updated__gte=since)
+    found: set[tuple[int, Words]] = set()
+    for collection, title, asked in rows.values_list("collection_id", "title", "questions"):
+        found |= {(collection, tuple(telling(line))) for line in (title, *asked.splitlines())}
+    return found
 
 
 def forget() -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from chat import conversations, leads
+from chat import conversations, leads, personas
 from chat.conversations import Refused
 from chat.models import Conversation, Lead, Message, Visitor
 from chat.wire import MAX_STATUS, Page
@@ -32,6 +32,52 @@ def test_first_message_stores_visitor_greeting_and_words(visitor):
     assert received.added[0].text == visitor.site.greeting
     assert received.conversation.id == visitor.conversation
     check_numbers(visitor.row())
+
+
+def test_the_published_versions_greeting_is_stored(visitor):
+    persona = visitor.site.persona
+    draft = personas.save_version(persona, greeting="{agent} of {company}, hello.")
+    assert Talker(visitor.site).says("Hi").added[0].text == visitor.site.greeting
+    personas.publish(draft)
+    assert Talker(visitor.site).says("Hi").added[0].text == "Robin of Acme Desks, hello."
+    first = Talker(visitor.site)
+    assert [len(first.says(text).added) for text in ("One", "Two")] == [2, 1]
+
+
+AD = "https://acme.example/?utm_source=mail&utm_medium=email&utm_campaign=Spring+%3Cb%3E&token=s3"
+
+
+def led(visitor, url):
+    return conversations.receive(
+        site=visitor.site,
+        visitor=visitor.visitor,
+        conversation=visitor.conversation,
+        client_id=str(uuid.uuid4()),
+        text="Hi",
+        page=Page(url=url),
+    ).conversation
+
+
+def test_the_campaign_of_the_first_page_is_kept(visitor):
+    assert led(visitor, AD).campaign == "mail / email / Spring <b>"
+    assert led(visitor, "https://acme.example/?utm_source=other").campaign.startswith("mail")
+    assert visitor.row().page_url == AD
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://acme.example/?gclid=x&source=mail", ""),
+        ("?utm_campaign=%00%0d%0a%E2%80%AE%E2%80%8B", ""),
+        ("?utm_medium=a%00b", "a b"),
+        ("?utm_source=" + "x" * 900 + "&utm_medium=y", "x" * 200),
+        ("https://[broken/?utm_source=x", ""),
+        ("?" + "utm_source=x&" * 200, ""),
+    ],
+)
+def test_a_campaign_is_one_short_line_whatever_the_address(visitor, url, kept):
+    led(visitor, url)
+    assert visitor.row().campaign == kept
 
 
 def test_without_a_greeting_the_visitors_words_are_first(visitor):

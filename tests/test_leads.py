@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import evidence, leads
+from chat.campaigns import parameters
 from chat.evidence import Said
 from chat.models import Conversation, Lead, Message, Site
-from chat.models.leads import campaign
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
@@ -228,8 +228,10 @@ def test_a_value_deep_in_a_long_message_is_in_the_piece_of_it() -> None:
         ("http://[broken", (None, None)),
         ("x?" + "&".join(["utm_source=x"] * 500), (None, None)),
         ("", (None, None)),
+        ("x?utm_source=a&utm_source=b&utm_campaign=", ("a", None)),
+        ("x?utm_source=%00%E2%80%AEa%0a%FF+b", ("a \ufffd b", None)),
     ],
 )
 def test_the_campaign_stands_in_the_address(url: str, found: Any) -> None:
-    told = campaign(url)
+    told = parameters(url)
     assert (told.get("source"), told.get("campaign")) == found

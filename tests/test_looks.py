@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from chat import looks
+from chat import looks, personas
 from chat.models import Site
 from tests.base import make_site
 
@@ -44,6 +44,18 @@ def test_what_differs_is_listed_by_hash() -> None:
         looks.hashed("red"): ["#aa0000", "", 0],
         looks.hashed("greets"): ["", "", 1],
     }
+
+
+def test_a_personas_own_greeting_greets_too(django_assert_num_queries: Any) -> None:
+    site = make_site("silent", greets=GREETS, greeting="")
+    assert looks.looks() == {}
+    version = personas.save_version(site.persona, greeting="{agent} says hi.")
+    personas.publish(version)
+    with django_assert_num_queries(1):
+        assert looks.looks() == {looks.hashed("silent"): ["", "", 1]}
+    told = looks.greeting(site, version)
+    assert told is not None
+    assert told["text"] == "Robin says hi."
 
 
 def test_it_is_read_once_and_anew_after_a_save(django_assert_num_queries: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat import personas
+from chat import personas, tokens, views
 from chat.models import Persona, Site
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +79,31 @@ def test_without_a_published_version_the_default_speaks(site: Site) -> None:
     assert personas.DEFAULT_AGENT in rendered
     assert "{agent}" not in rendered
     assert "{company}" not in rendered
+
+
+def test_a_version_begins_in_its_own_words_or_in_the_sites(persona: Persona, site: Site) -> None:
+    site.greeting, site.suggestions = "Hi, {agent} is away.", ["Prices?"]
+    plain = personas.save_version(persona, agent_name="Mira")
+    for version in (None, plain):
+        assert personas.greeting(version, site) == "Hi, {agent} is away."
+        assert personas.suggestions(version, site) == ["Prices?"]
+    own = personas.save_version(
+        persona, greeting="{agent} of {company} here.", suggestions=["What does {company} make?"]
+    )
+    assert own.number == 2
+    assert personas.greeting(own, site) == "Mira of Oakline here."
+    assert personas.suggestions(own, site) == ["What does Oakline make?"]
+    back = personas.save_version(persona, greeting=" ", suggestions=[])
+    assert personas.greeting(back, site) == "Hi, {agent} is away."
+
+
+def test_a_visitor_sees_how_the_published_version_begins(site: Site) -> None:
+    version = personas.save_version(site.persona, greeting="{company}!", suggestions=["Prices?"])
+
+    def told() -> tuple[str, list[str]]:
+        answer = views._opened(site, tokens.fresh(site.key), "")["site"]
+        return answer["greeting"], answer["suggestions"]
+
+    assert told() == ("", [])
+    personas.publish(version)
+    assert told() == ("Oakline!", ["Prices?"])

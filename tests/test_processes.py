@@ -7,6 +7,7 @@ import asyncio
 import signal
 import time
 
+import psycopg
 import pytest
 
 from tests.client import Client, get
@@ -345,3 +346,48 @@ async def test_a_second_process_sees_every_frame_of_a_quick_reply(two):
     assert seen == [(1, "complete"), (2, "complete"), (3, "streaming"), (4, "complete")]
     await visitor.close()
     await tab.close()
+
+
+# --- Nobody comes ---------------------------------------------------------------------------------
+
+BLOCKED = """SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+
+def is_told_that_nobody_comes(frame) -> bool:
+    text = frame["message"]["text"] if frame["type"] == "message" else ""
+    return text.startswith("Nobody from our team is free")
+
+
+async def test_two_that_find_at_once_that_nobody_comes_say_it_once(two):
+    visitor = await Client.open(two.servers[0])
+    tab = await visitor.again(server=two.servers[1])
+    await visitor.say('/tool hand_over {"reason": "wants a person"}')
+    await visitor.reply()
+    talk = visitor.frames[0]["conversation"]["id"]
+    since = "UPDATE chat_conversation SET waiting_since = now() - interval '4 min' WHERE id = %s"
+    async with (
+        await psycopg.AsyncConnection.connect(two.database_url, autocommit=True) as database,
+        await psycopg.AsyncConnection.connect(two.database_url) as holder,
+    ):
+        assert (await database.execute(since, [talk])).rowcount == 1
+        # Whoever finds it late waits here, until both have found it.
+        await holder.execute("SELECT 1 FROM chat_conversation WHERE id = %s FOR UPDATE", [talk])
+        await database.execute("UPDATE chat_site SET answer_within = 3")
+        for _ in range(200):
+            blocked = await (await database.execute(BLOCKED)).fetchone()
+            if blocked == (2,):
+                break
+            await asyncio.sleep(0.05)
+        assert blocked == (2,)
+        await holder.commit()
+    for one in (visitor, tab):
+        await one.until(is_told_that_nobody_comes)
+    await asyncio.sleep(1)  # some sweeps of both
+    for one in (visitor, tab):
+        assert sum(map(is_told_that_nobody_comes, one.frames)) == 1
+    rows = await history(two.servers[0], visitor.token)
+    assert [row["role"] for row in rows].count("system") == 1
+    assert sum(row["text"].startswith("Nobody from") for row in rows) == 1
+    await tab.close()
+    await visitor.close()

@@ -15,6 +15,7 @@ GIVEN = {
     "chat.change_conversation",  # to close one
     "chat.take_conversation",
     "chat.export_conversation",
+    "chat.set_question_aside",
     "chat.view_cannedreply",
     "chat.add_cannedreply",
     "chat.change_cannedreply",

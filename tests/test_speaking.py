@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from chat import budgets, erasing, paid, pruning, speaking
+from chat import budgets, erasing, paid, personas, pruning, speaking
 from chat.database import query
 from chat.models import Message, Site
 from chat.money import Spend, dollars
@@ -301,7 +301,10 @@ def test_what_is_said_again_is_spoken_ahead_once(service: Smallest, settings: Se
     before = len(service.texts)
     assert told("warm_voice").startswith("Spoke 0 segments")
     assert len(service.texts) == before
-    assert told("voice_cache").startswith(f"{before} segments")
+    personas.publish(personas.save_version(site.persona, greeting="{agent} says hello."))
+    assert told("warm_voice").startswith("Spoke 1 segments")
+    assert service.texts[before:] == ["Robin says hello."]
+    assert told("voice_cache").startswith(f"{before + 1} segments")
     assert told("voice_cache", "--clear").endswith("$0.00 saved.\n")
     assert not Clip.objects.exists()
 

@@ -26,6 +26,7 @@ from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
 from chat.admin.filters import Bounded, Period, YesNo
+from chat.admin.health import HealthPage
 from chat.admin.transcript import as_text, canned, one_line, transcript
 from chat.live import live
 from chat.models import Conversation, Lead, Message, Note, Tag, Visitor
@@ -34,6 +35,7 @@ from chat.wire import drop_controls
 
 OTHERS_SHOWN = 20
 WORDS = 8  # of a search
+CAMPAIGNS_OF = 2000  # conversations
 LANGUAGES = (  # that the widget speaks
     ("ar", "العربية"),
     ("de", "Deutsch"),
@@ -129,6 +131,23 @@ class Tagged(DropdownFilter):
         return queryset.filter(Exists(Tag.objects.filter(name=name, conversation=OuterRef("pk"))))
 
 
+class LedHere(DropdownFilter):
+    """By campaign: those of the newest conversations that one led here."""
+
+    title = _("campaign")
+    parameter_name = "campaign"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        led = seen_by(request.user, Conversation.objects.filter(campaign__gt=""))
+        newest = led.order_by("-updated").values_list("campaign", flat=True)[:CAMPAIGNS_OF]
+        return [(name, name) for name in sorted({*newest})[:100]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        name = self.value()
+        # The first of the two is for the index, which knows only those that have one.
+        return queryset.filter(campaign__gt="", campaign=name) if name else queryset
+
+
 class ReadOnlyAdmin(NamelessLog):
     """For rows that only the product writes. They go with their visitor, by `erase_view`."""
 
@@ -145,7 +164,7 @@ class ReadOnlyAdmin(NamelessLog):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(Downloads, ReadOnlyAdmin):
+class ConversationAdmin(Downloads, HealthPage, ReadOnlyAdmin):
     list_display = ("changed", "last_line", "condition", "leads", "size", "site")
     list_display_links = ("changed", "last_line")
     list_filter = (
@@ -159,6 +178,7 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
         Language,
         ("channel", ChoicesDropdownFilter),
         Tagged,
+        LedHere,
         UpdatedPeriod,
     )
     list_filter_submit = True
@@ -184,6 +204,7 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
         "page": lambda row: row.page_url,
         "page title": lambda row: row.page_title,
         "came from": lambda row: row.referrer,
+        "campaign": lambda row: row.campaign,
         "transcript": lambda row: as_text(row.messages.all()),
         "conversation": lambda row: row.pk,
     }

@@ -1,21 +1,25 @@
 """Open questions: what visitors asked in vain, gathered by meaning, one click from an answer."""
 
+import uuid
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from chat.admin.desk import OPEN_QUESTIONS
-from chat.gaps import Gap, gaps
-from chat.models import Site
+from chat.gaps import QUESTIONS, Gap, bring_back, gaps, left_alone, set_aside
+from chat.models import Message, Site
 from chat.staff import seen_by
 
+SET_ASIDE = "chat.set_question_aside"
+LEFT_ALONE = 50  # of those set aside, to be brought back
 WAYS = 6  # to ask the same, that go along into a new entry
 
 
@@ -23,7 +27,9 @@ class Gaps(ModelAdmin):
     """The page, and the part of it that takes some time: it is asked for by the page itself."""
 
     def get_urls(self) -> list[URLPattern]:
+        aside = self.admin_site.admin_view(require_POST(self.aside_view))
         own = [
+            path("set-aside/", aside, name=f"{NAME}_aside"),
             path("open-questions/", self.admin_site.admin_view(self.gaps_view), name=f"{NAME}"),
             path("gathered/", self.admin_site.admin_view(self.gathered_view), name=f"{NAME}_list"),
         ]
@@ -45,8 +51,33 @@ class Gaps(ModelAdmin):
         self._check(request)
         site = chosen(request)
         found = [(gap, write_link(gap)) for gap in gaps(site)] if site else []
-        shown = {"gaps": found, "may_write": request.user.has_perm("knowledge.add_entry")}
+        shown = {
+            "gaps": found,
+            "site": site,
+            "may_write": request.user.has_perm("knowledge.add_entry"),
+            "may_set_aside": request.user.has_perm(SET_ASIDE),
+            "left_alone": left_alone(site)[:LEFT_ALONE] if site else [],
+        }
         return TemplateResponse(request, "admin/desk/gathered.html", shown)
+
+    def aside_view(self, request: HttpRequest) -> HttpResponse:
+        """Sets the posted replies' questions aside, or brings them back."""
+        self._check(request)
+        if not request.user.has_perm(SET_ASIDE):
+            raise PermissionDenied
+        ids = [id for id in map(_id, request.POST.getlist("reply")[:QUESTIONS]) if id]
+        named = Message.objects.filter(pk__in=ids)
+        replies = seen_by(request.user, named, "conversation__site")
+        site = request.POST.get("site", "")
+        if "back" in request.POST:
+            bring_back(replies, request.user)
+        else:
+            set_aside(replies, request.user)
+            if request.headers.get("HX-Request"):
+                shown = {"replies": list(replies.select_related("reply_to")), "site": site}
+                return TemplateResponse(request, "admin/desk/set_aside.html", shown)
+        page = reverse(f"admin:{NAME}")
+        return HttpResponseRedirect(f"{page}?site={site}" if site.isdecimal() else page)
 
     def _check(self, request: HttpRequest) -> None:
         if not request.user.has_perms(OPEN_QUESTIONS):
@@ -54,6 +85,13 @@ class Gaps(ModelAdmin):
 
 
 NAME = "chat_persona_gaps"
+
+
+def _id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 def chosen(request: HttpRequest) -> Site | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.db.models import Avg, Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
@@ -14,12 +15,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chat import backends
+from chat import health
+from chat.admin.desk import OPEN_QUESTIONS
+from chat.admin.health import HEALTH, PARTS
+from chat.gaps import open_questions
 from chat.models import Conversation, Lead, Message, Spend
 from chat.money import dollars
 from chat.staff import seen_by
 
 DAYS = 14
+SITES_SHOWN = 5  # with open questions
 CHART = (280, 64)  # width and height of a chart, in its own units
 GAP = 4  # between two bars
 
@@ -75,9 +80,10 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         charts.append(_chart(_("Leads"), days, midnight))
     if request.user.has_perm("chat.view_spend"):
         _money(midnight, figures, charts, concerns)
-    health = backends.health()
-    if health["status"] == "degraded":
-        concerns.append(Concern(_("The model does not answer; others answer for it."), "", "bad"))
+    if request.user.has_perms(OPEN_QUESTIONS):
+        _questions(request, concerns)
+    if request.user.has_perm(HEALTH):
+        _ailing(request, concerns)
     context |= {"figures": figures, "charts": charts, "concerns": concerns}
     return context
 
@@ -137,6 +143,36 @@ def _talks(
         )
         text = words % {"count": replies["bad"]}
         concerns.append(Concern(text, f"{page}?rated=yes&period=0"))
+
+
+def _questions(request: HttpRequest, concerns: list[Concern]) -> None:
+    """What was asked in vain, by site where there are several."""
+    found = open_questions(seen_by(request.user, Conversation.objects.all()))
+    page = reverse("admin:chat_persona_gaps")
+    for site, count in found[:SITES_SHOWN]:
+        words = ngettext(
+            "%(count)s question got no good answer.",
+            "%(count)s questions got no good answer.",
+            count,
+        )
+        text = words % {"count": count}
+        text = f"{site}: {text}" if len(found) > 1 else text
+        concerns.append(Concern(text, f"{page}?site={site.pk}"))
+
+
+def _ailing(request: HttpRequest, concerns: list[Concern]) -> None:
+    found = async_to_sync(health.parts)()
+    if request.user.has_perm("chat.view_spend"):
+        del found["budget"]  # which `_money` tells of
+    ailing = [str(PARTS[name]) for name, part in found.items() if part["status"] == "degraded"]
+    if ailing:
+        words = ngettext(
+            "%(count)s part of the server is not well: %(parts)s.",
+            "%(count)s parts of the server are not well: %(parts)s.",
+            len(ailing),
+        )
+        text = words % {"count": len(ailing), "parts": ", ".join(ailing)}
+        concerns.append(Concern(text, reverse("admin:chat_conversation_health"), "bad"))
 
 
 def _money(

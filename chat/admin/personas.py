@@ -31,8 +31,9 @@ from chat import personas
 from chat.admin.conversations import ReadOnlyAdmin
 from chat.admin.desk import as_written, labelled, link_to
 from chat.admin.gaps import Gaps
+from chat.admin.site_form import Suggestions
 from chat.admin.voices import FIELDSET, SPOKEN, VoiceFields
-from chat.admin.workbench import Workbench
+from chat.admin.workbench import Workbench, trial_site
 from chat.models import Persona, PersonaVersion
 
 SAID = (
@@ -41,6 +42,8 @@ SAID = (
     "instructions",
     "tone",
     "limits",
+    "greeting",
+    "suggestions",
     "model",
     "temperature",
     "reply_tokens",
@@ -93,6 +96,19 @@ class PersonaForm(VoiceFields, forms.ModelForm):
         required=False,
         help_text=_("What it never says or promises, one a line."),
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
+    )
+    greeting = forms.CharField(
+        label=_("Greeting"),
+        max_length=1000,
+        required=False,
+        help_text=_(
+            "What stands there before the visitor says anything. Empty: the site's. {agent} and"
+            " {company} are filled in."
+        ),
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+    suggestions = Suggestions(
+        help_text=_("Questions to click on, one a line, at most six. Empty: the site's.")
     )
     tools = forms.MultipleChoiceField(
         label=_("Tools"),
@@ -152,6 +168,9 @@ class PersonaForm(VoiceFields, forms.ModelForm):
     def clean_limits(self) -> str:
         return "\n".join(self.cleaned_data["limits"].splitlines())
 
+    def clean_greeting(self) -> str:
+        return "\n".join(self.cleaned_data["greeting"].splitlines())
+
     def version_fields(self) -> dict[str, Any]:
         said = {name: self.cleaned_data[name] for name in SAID}
         # A tool that this form does not know stays as it was.
@@ -179,6 +198,7 @@ class PersonaAdmin(Gaps, Workbench):
                 )
             },
         ),
+        (_("How it begins"), {"fields": ("greeting", "suggestions")}),
         (_("The model"), {"fields": ("model", ("temperature", "reply_tokens"))}),
         FIELDSET,
         (_("This version"), {"fields": ("note",)}),
@@ -267,6 +287,7 @@ class PersonaAdmin(Gaps, Workbench):
         if persona:
             versions = persona.versions.select_related("author")
             context["versions"] = versions[:VERSIONS_SHOWN]
+            context["trial_site"] = trial_site(persona)
             context["published_id"] = persona.published_id
             context["published_number"] = persona.published.number if persona.published else 0
             context["may_read"] = request.user.has_perm("chat.view_conversation")
@@ -305,10 +326,12 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
         "said",
         "tone",
         "never",
+        "begins",
+        "asked_first",
         ("model", "temperature", "reply_tokens"),
         SPOKEN,
     )
-    readonly_fields = ("of_persona", "created", "said", "never")
+    readonly_fields = ("of_persona", "created", "said", "never", "begins", "asked_first")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A version never goes by itself, since messages name it; it goes with its persona.
@@ -324,6 +347,14 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("limits"))
     def never(self, version: PersonaVersion) -> SafeString:
         return as_written(version.limits or "–")
+
+    @admin.display(description=_("greeting"))
+    def begins(self, version: PersonaVersion) -> SafeString:
+        return as_written(version.greeting or "–")
+
+    @admin.display(description=_("suggestions"))
+    def asked_first(self, version: PersonaVersion) -> SafeString:
+        return as_written("\n".join(map(str, version.suggestions)) or "–")
 
     @admin.display(description=_("persona"), ordering="persona__name")
     def of_persona(self, version: PersonaVersion) -> SafeString:

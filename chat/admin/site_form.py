@@ -61,6 +61,21 @@ class Lines(forms.CharField):
         return (initial or []) != self.to_python(data)
 
 
+class Suggestions(Lines):
+    """What a visitor may click on at the start: so many as fit below the greeting."""
+
+    def __init__(self, *, help_text: Any) -> None:
+        super().__init__(label=_("Suggestions"), required=False, rows=4, help_text=help_text)
+
+    def clean(self, value: Any) -> list[str]:
+        lines: list[str] = super().clean(value)
+        if len(lines) > SUGGESTIONS:
+            raise ValidationError(_("At most six."))
+        if any(len(line) > SUGGESTION_LENGTH for line in lines):
+            raise ValidationError(_("A suggestion has at most 80 characters."))
+        return lines
+
+
 def text(name: str, label: Any, help_text: Any = "") -> forms.CharField:
     return forms.CharField(
         label=label,
@@ -101,11 +116,11 @@ def switch(label: Any, help_text: Any = "") -> forms.BooleanField:
 class SiteForm(forms.ModelForm):
     """The model's JSON columns in words: lists one a line, the rest field by field."""
 
-    suggestions = Lines(
-        label=_("Suggestions"),
-        required=False,
-        rows=4,
-        help_text=_("Questions a visitor can click on at the start, one a line, at most six."),
+    suggestions = Suggestions(
+        help_text=_(
+            "Questions a visitor can click on at the start, one a line, at most six. Where the "
+            "persona has none of its own."
+        )
     )
     language = forms.ChoiceField(
         label=_("Language"),
@@ -204,6 +219,7 @@ class SiteForm(forms.ModelForm):
             "keep_days",
             "daily_budget",
         )
+        help_texts = {"greeting": _("Said where the persona has no greeting of its own.")}
         widgets = {
             "allowed_origins": UnfoldAdminTextareaWidget({"rows": 3}),
             "facts": UnfoldAdminTextareaWidget({"rows": 6}),
@@ -231,14 +247,6 @@ class SiteForm(forms.ModelForm):
         return held if isinstance(held, dict) else {}
 
     # --- What is taken --------------------------------------------------------------------------
-
-    def clean_suggestions(self) -> list[str]:
-        lines: list[str] = self.cleaned_data["suggestions"]
-        if len(lines) > SUGGESTIONS:
-            raise ValidationError(_("At most six."))
-        if any(len(line) > SUGGESTION_LENGTH for line in lines):
-            raise ValidationError(_("A suggestion has at most 80 characters."))
-        return lines
 
     def clean_accent(self) -> str:
         accent = self.cleaned_data["accent"]
@@ -297,7 +305,9 @@ class SiteForm(forms.ModelForm):
         self._check_privacy(data)
         if not data.get("greets_on"):
             return data
-        if "greeting" in data and not (data["greeting"] or data.get("greets_text")):
+        version = data["persona"].published if data.get("persona") else None
+        said = data.get("greets_text") or data.get("greeting") or (version and version.greeting)
+        if "greeting" in data and not said:
             self.add_error("greets_text", _("Write what it says, here or as the greeting."))
         rules = ("greets_after", "greets_scroll", "greets_exit")
         given = any(data.get(rule) or data.get(rule) == 0 for rule in rules[:2])

@@ -31,7 +31,8 @@ class Line:
     words: str
     sources: list[tuple[str, str]]  # title, address or nothing
     earlier: list[str]
-    details: list[str]
+    details: list[str]  # who wrote it
+    took: list[str]  # time, tokens and cost, for who asks for them
     tools: list[str]
     heard: bool  # its visitor listened to it, and the audio is kept
 
@@ -113,6 +114,7 @@ def line(message: Message, agent: str, heard: bool = False) -> Line:
         sources=[source(each) for each in _entries(message.sources)],
         earlier=[_text(each) for each in _entries(message.earlier)],
         details=[text for text in details(message) if text],
+        took=list(took(message)),
         tools=[_tool(each) for each in _entries(message.tools)],
         heard=heard,
     )
@@ -136,10 +138,16 @@ def emphasised(text: str) -> SafeString:
 
 
 def details(message: Message) -> Iterable[str]:
-    """What a reply took, in small print."""
+    """Who wrote a reply, in small print."""
     if message.persona_version:
         yield str(message.persona_version)
     yield " · ".join(part for part in (message.backend, message.model) if part)
+    if message.attempt > 1:
+        yield _("attempt %(number)s") % {"number": message.attempt}
+
+
+def took(message: Message) -> Iterable[str]:
+    """What it took."""
     if message.first_word_ms is not None:
         yield _("first word %(time)s") % {"time": duration(message.first_word_ms)}
     if message.duration_ms is not None:
@@ -151,8 +159,6 @@ def details(message: Message) -> Iterable[str]:
         yield _("%(tokens)s cached") % {"tokens": f"{message.cached_tokens:,}"}
     if message.cost is not None:
         yield f"${message.cost:.6f}".rstrip("0").rstrip(".")
-    if message.attempt > 1:
-        yield _("attempt %(number)s") % {"number": message.attempt}
 
 
 def duration(milliseconds: int) -> str:

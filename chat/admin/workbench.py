@@ -27,9 +27,10 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from chat import context, personas, playground, process, prompts
-from chat.admin.transcript import emphasised
+from chat.admin.transcript import line
+from chat.admin.voices import SPOKEN
 from chat.differences import passages
-from chat.lint import look
+from chat.lint import look, look_at_beginning
 from chat.models import Conversation, Message, Persona, PersonaVersion, Site
 from chat.staff import seen_by
 
@@ -37,7 +38,11 @@ QUESTIONS = 12  # past ones to choose from ...
 TALKS = 300  # ... out of so many conversations
 TALK = 40  # lines of a talk with a draft
 LINE = 4000  # characters of one
-FIELDS = ("agent_name", "avatar", "tone", "model", "temperature", "reply_tokens", "tools_off")
+FIELDS = (
+    *("agent_name", "avatar", "tone", "model", "temperature", "reply_tokens", "tools_off"),
+    *SPOKEN,
+)
+TEXTS = ("instructions", "limits", "greeting", "suggestions")  # compared word by word
 
 
 class Workbench(ModelAdmin):
@@ -76,8 +81,8 @@ class Workbench(ModelAdmin):
         if old and new:
             shown["texts"] = [
                 (PersonaVersion._meta.get_field(name).verbose_name, passages(*texts))  # type: ignore[union-attr]
-                for name in ("instructions", "limits")
-                if (texts := (getattr(old, name), getattr(new, name))) and texts[0] != texts[1]
+                for name in TEXTS
+                if (texts := (written(old, name), written(new, name))) and texts[0] != texts[1]
             ]
             shown["fields"] = [
                 (PersonaVersion._meta.get_field(name).verbose_name, *values)  # type: ignore[union-attr]
@@ -106,13 +111,15 @@ class Workbench(ModelAdmin):
             request.POST.get("model") or settings.CHAT_MODEL, settings.CHAT_CONTEXT_TOKENS
         )
         found = look(f"{text}\n{draft.limits}", context.tokens(whole), room)
+        said = [request.POST.get(name, "") for name in ("greeting", "suggestions")]
+        found = [*found, *look_at_beginning(*said)]
         return TemplateResponse(request, "admin/desk/lint.html", {"found": found})
 
     # --- A draft that answers -------------------------------------------------------------------
 
     def questions_view(self, request: HttpRequest, persona_id: int) -> HttpResponse:
         """Past questions with their answers, to be answered again: the newest, or those rated
-        badly or failed first."""
+        badly or failed, in which the words stand that were written."""
         persona = get_object_or_404(Persona, pk=persona_id)
         if not self._may_try(request, persona) or not self._may_read(request):
             raise PermissionDenied
@@ -121,7 +128,9 @@ class Workbench(ModelAdmin):
         bad = Q(feedback=-1) | Q(state=Message.State.FAILED)
         if request.GET.get("which") == "bad":
             rows = rows.filter(bad)
-        replies = [(row, emphasised(row.text)) for row in rows[:QUESTIONS]]
+        if words := request.GET.get("q", "").replace("\0", "").strip():
+            rows = rows.filter(reply_to__text__icontains=words)
+        replies = [(row, line(row, "")) for row in rows[:QUESTIONS]]
         return TemplateResponse(request, "admin/desk/questions.html", {"replies": replies})
 
     def try_view(self, request: HttpRequest, persona_id: int) -> HttpResponseBase:
@@ -150,7 +159,7 @@ class Workbench(ModelAdmin):
             if not self._may_read(request):
                 raise PermissionDenied
             return real(self._readable(request, persona), draft, request.POST["reply"])
-        site = persona.sites.order_by("pk").first() or Site.objects.order_by("pk").first()
+        site = trial_site(persona)
         if site is None:
             raise ValueError(_("There is no site yet whose knowledge it could answer from."))
         return playground.made_up(site, draft, spoken(request.POST.get("talk", "")))
@@ -166,6 +175,16 @@ class Workbench(ModelAdmin):
         return request.user.has_perm("chat.view_conversation")
 
 
+def trial_site(persona: Persona) -> Site | None:
+    """The site as whose agent a draft is tried out."""
+    return persona.sites.order_by("pk").first() or Site.objects.order_by("pk").first()
+
+
+def written(version: PersonaVersion, name: str) -> str:
+    value = getattr(version, name)
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
 def plain(value: Any) -> str:
     if value in (None, "", []):
         return "–"
@@ -178,7 +197,8 @@ def past_questions(persona: Persona) -> QuerySet[Message]:
     rows = Message.objects.filter(role=Message.Role.AGENT, state__in=ended)
     mine = PersonaVersion.objects.filter(persona=persona, pk=OuterRef("persona_version"))
     rows = rows.filter(Exists(mine), reply_to__isnull=False)
-    return rows.select_related("reply_to", "persona_version").order_by("-created")
+    rows = rows.select_related("reply_to", "persona_version__persona", "author")
+    return rows.order_by("-created")
 
 
 def real(past: QuerySet[Message], draft: PersonaVersion, reply: str) -> prompts.Material:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from chat import personas
+from chat import campaigns, personas
 from chat.evidence import Said, find
 from chat.models import Conversation, Lead, Message, Site, Visitor
 from knowledge.models import Collection, Entry
@@ -129,6 +129,7 @@ class _Told:
             example=True,
             created=begun,
             updated=begun,
+            campaign=campaigns.in_a_line(self.script["page_url"]),
             **{name: self.script[name] for name in ("locale", "page_url", "page_title")},
         )
         self._add(role=Message.Role.AGENT, text=self.site.greeting)
@@ -159,6 +160,7 @@ class _Told:
     def _taken_over(self, line: Mapping[str, Any]) -> None:
         self.conversation.state = Conversation.State.HUMAN
         self.conversation.waiting_since = None
+        self.conversation.taken_name = line["name"]
         self.clock += timedelta(minutes=4)
         self._add(
             role=Message.Role.STAFF,

@@ -5,7 +5,7 @@ stand in `conversations.py`, `leads.py` and `personas.py`, the only modules that
 """
 
 from chat.models.conversations import Conversation, Message, MessageQuerySet
-from chat.models.desk import CannedReply, Note, StaffProfile, Tag
+from chat.models.desk import CannedReply, Note, SetAside, StaffProfile, Tag
 from chat.models.leads import Lead
 from chat.models.personas import Persona, PersonaVersion
 from chat.models.sites import Site, new_identity_key
@@ -30,6 +30,7 @@ __all__ = [
     "Persona",
     "PersonaVersion",
     "Privacy",
+    "SetAside",
     "Site",
     "Spend",
     "StaffProfile",

@@ -62,6 +62,8 @@ class Conversation(models.Model):
     page_url = models.TextField(_("page"), blank=True)
     page_title = models.CharField(_("page title"), max_length=300, blank=True)
     referrer = models.TextField(_("referrer"), blank=True)
+    # Of the first message's page (`campaigns.in_a_line`).
+    campaign = models.CharField(_("campaign"), max_length=200, blank=True)
     channel = models.CharField(_("channel"), max_length=12, choices=Channel, default=Channel.WEB)
     # A mark of the address the visitor wrote from last (`limits.mark`): it pays for the replies.
     network = models.CharField(max_length=32, blank=True, editable=False)
@@ -88,6 +90,15 @@ class Conversation(models.Model):
             models.Index(fields=["locale", "-updated"], name="conversation_locale"),
             models.Index(fields=["channel", "-updated"], name="conversation_channel"),
             models.Index(fields=["-created"], name="conversation_begun"),
+            # Most conversations come by none: to filter by one, and to name those there are.
+            models.Index(
+                fields=["campaign", "-updated"],
+                name="conversation_campaign",
+                condition=Q(campaign__gt=""),
+            ),
+            models.Index(
+                fields=["-updated"], name="conversation_led", condition=Q(campaign__gt="")
+            ),
             models.Index(fields=["visitor", "-created"], name="conversation_of_visitor"),
             models.Index(
                 fields=["awaiting_since"],

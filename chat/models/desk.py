@@ -5,7 +5,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chat.models.conversations import Conversation
+from chat.models.conversations import Conversation, Message
 from chat.models.sites import Site
 
 
@@ -87,6 +87,27 @@ class Tag(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SetAside(models.Model):
+    """An open question that staff leave alone: it is gathered no more. One that asks for the same
+    later is a new one."""
+
+    reply = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="set_aside")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("question set aside")
+        verbose_name_plural = _("questions set aside")
+        ordering = ["-created"]
+        default_permissions = ()
+        permissions = [("set_question_aside", "Can set open questions aside")]
+
+    def __str__(self) -> str:
+        return f"reply {self.reply_id}"
 
 
 class CannedReply(models.Model):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -10,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from chat.campaigns import parameters
 from chat.models.conversations import Conversation
 from chat.models.sites import Site
 
@@ -113,17 +113,5 @@ class Lead(models.Model):
     def source(self) -> dict[str, str]:
         """The page the conversation began on, what led there, and the campaign in its address."""
         talk = self.conversation
-        found = {"page": talk.page_url, "referrer": talk.referrer, **campaign(talk.page_url)}
+        found = {"page": talk.page_url, "referrer": talk.referrer, **parameters(talk.page_url)}
         return {name: value for name, value in found.items() if value}
-
-
-def campaign(url: str) -> dict[str, str]:
-    """What the `utm_` parameters of an address say: source, medium, campaign, term, content."""
-    try:
-        pairs = parse_qsl(urlsplit(url).query, max_num_fields=100)
-    except ValueError:
-        return {}
-    return {name[4:]: value[:200] for name, value in pairs if name in _UTM}
-
-
-_UTM = {f"utm_{name}" for name in ("source", "medium", "campaign", "term", "content")}

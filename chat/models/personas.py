@@ -40,6 +40,9 @@ class PersonaVersion(models.Model):
     instructions = models.TextField(_("instructions"))
     tone = models.CharField(_("tone"), max_length=300, blank=True)
     limits = models.TextField(_("limits"), blank=True)  # what it never says or promises
+    # What stands there before anything is said; empty: the site's.
+    greeting = models.TextField(_("greeting"), max_length=1000, blank=True)
+    suggestions = models.JSONField(_("suggestions"), default=list, blank=True)
     # Names of tools it may not use; so that a tool that is new is not off on older versions.
     tools_off = models.JSONField(_("tools it may not use"), default=list, blank=True)
     model = models.CharField(_("model"), max_length=120, blank=True)  # empty: CHAT_MODEL

@@ -21,7 +21,6 @@ function line(list, role, who) {
   head.append(name);
   row.append(head, words, small);
   list.append(row);
-  row.scrollIntoView({ block: "nearest" });
   return { row, words, small, text: "" };
 }
 
@@ -34,6 +33,9 @@ function emphasised(text) {
     return strong;
   });
 }
+
+const duration = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
+const dollars = (cost) => `$${Number(Number(cost).toFixed(6))}`;
 
 function remark(small, text) {
   const part = document.createElement("span");
@@ -53,21 +55,27 @@ function show(shown, event) {
   else if (event.note) remark(shown.small, event.note);
   if (event.error) shown.words.textContent = event.error === "failed" ? says.failed : event.error;
   if (!event.done) return;
-  const { ms, tokens, cost, model, sources, replies } = event.done;
+  shown.done = event.done;
+  const { ms, first_ms, tokens, cost, model, sources, replies } = event.done;
   if (replies.length) remark(shown.small, `${says.buttons} ${replies.join(" · ")}`);
   if (sources.length) remark(shown.small, `${says.sources} ${sources.join(", ")}`);
-  const took = [model, `${ms} ms`];
-  if (tokens[0]) took.push(`${tokens[0]} + ${tokens[1]} ${says.tokens}`, `$${cost}`);
-  remark(shown.small, took.join(" · "));
+  for (const part of [
+    model,
+    `${says.first} ${duration(first_ms)}`,
+    `${says.whole} ${duration(ms)}`,
+    tokens[0] ? `${tokens[0].toLocaleString("en")} + ${tokens[1].toLocaleString("en")} ${says.tokens}` : "",
+    dollars(cost),
+  ]) if (part) remark(shown.small, part);
 }
 
-/** Posts the form as it stands, and `more`; the words of the answer. */
+/** Posts the form as it stands, and `more`; the line of the answer, `done` once it is whole. */
 async function ask(list, more) {
   asking?.abort();
   const mine = (asking = new AbortController());
   const agent = document.getElementById("id_agent_name").value;
   const shown = line(list, "agent", agent);
   shown.words.textContent = "…";
+  shown.row.scrollIntoView({ block: "nearest" });
   const body = new FormData(document.getElementById("persona_form"));
   for (const [name, value] of Object.entries(more)) body.set(name, value);
   try {
@@ -90,17 +98,72 @@ async function ask(list, more) {
   } catch (error) {
     if (error.name === "AbortError") shown.row.remove();
     else shown.words.textContent = error.message;
-    return "";
+    return { text: "", stopped: error.name === "AbortError" };
   }
-  return shown.text;
+  return shown;
+}
+
+/** Has the draft answer a real question again, beside what was answered then. */
+async function again(article) {
+  const list = article.querySelector("ol");
+  list.replaceChildren();
+  const { done, stopped } = await ask(list, { reply: article.dataset.again });
+  if (done) Object.assign(article.dataset, { newMs: done.ms, newCost: done.cost });
+  total();
+  return !stopped;
+}
+
+async function againAll() {
+  for (const article of document.querySelectorAll("[data-again]")) {
+    if (!(await again(article))) return; // somebody asked for something else
+  }
+}
+
+/** Time and cost of all that were answered again, then and now. */
+function total() {
+  const told = document.getElementById("again-total");
+  const both = [...document.querySelectorAll("[data-again][data-new-ms]")];
+  const sum = (name) => both.reduce((all, { dataset }) => all + Number(dataset[name]), 0);
+  const each = (name) => duration(Math.round(sum(name) / both.length));
+  const [then, now] = ["old", "new"].map((of) => [each(`${of}Ms`), dollars(sum(`${of}Cost`))]);
+  const values = [both.length, ...then, ...now];
+  told.textContent = both.length ? told.dataset.words.replace(/\{(\d)\}/g, (_gap, n) => values[n]) : "";
+}
+
+/** What a visitor would see first: the draft's own greeting and suggestions, or the site's. */
+function begin() {
+  const list = document.getElementById("try-lines");
+  const offered = document.getElementById("try-suggestions");
+  if (!list || talk.length) return;
+  const agent = document.getElementById("id_agent_name").value;
+  const values = { "{agent}": agent, "{company}": bench().dataset.company };
+  const [greeting, suggestions] = ["greeting", "suggestions"].map((name) => {
+    const own = document.getElementById(`id_${name}`).value.trim();
+    const filled = own.replace(/\{(?:agent|company)\}/g, (gap) => values[gap]);
+    return filled || bench().dataset[name];
+  });
+  list.replaceChildren();
+  if (greeting) line(list, "agent", agent).words.textContent = greeting;
+  const buttons = suggestions.split("\n").map((each) => each.trim()).filter(Boolean).map((each) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "desk-button";
+    button.dataset.say = button.textContent = each;
+    return button;
+  });
+  offered.replaceChildren(...buttons);
+  return greeting;
 }
 
 async function say(words) {
   const list = document.getElementById("try-lines");
+  const greeting = begin();
+  if (greeting) talk.push(["agent", greeting]);
+  document.getElementById("try-suggestions").replaceChildren();
   talk.push(["visitor", words]);
   line(list, "visitor", bench().dataset.you).words.textContent = words;
-  const answer = await ask(list, { talk: JSON.stringify(talk) });
-  if (answer) talk.push(["agent", answer]);
+  const { text } = await ask(list, { talk: JSON.stringify(talk) });
+  if (text) talk.push(["agent", text]);
 }
 
 document.addEventListener("submit", (event) => {
@@ -113,16 +176,21 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-again], #try-clear");
+  const button = event.target.closest(".desk-again button, #again-all, [data-say], #try-clear");
   if (!button) return;
-  if (button.id === "try-clear") {
+  if (button.dataset.say) {
+    say(button.dataset.say);
+    document.getElementById("try-words").focus();
+  } else if (button.id === "try-clear") {
     asking?.abort();
     talk.length = 0;
-    document.getElementById("try-lines").replaceChildren();
+    begin();
     document.getElementById("try-words").focus();
-  } else {
-    const list = button.parentElement.querySelector("ol");
-    list.replaceChildren();
-    ask(list, { reply: button.dataset.again });
-  }
+  } else if (button.id === "again-all") againAll();
+  else again(button.closest("[data-again]"));
 });
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("#id_agent_name, #id_greeting, #id_suggestions")) begin();
+});
+document.addEventListener("DOMContentLoaded", begin);

@@ -45,6 +45,7 @@ SALES = {
     "voice/clip/catalogue/",
     "voice/clip/<path:object_id>/change/",
     "voice/clip/<path:object_id>/history/",
+    "chat/conversation/health/",
     "chat/persona/open-questions/",
     "chat/persona/gathered/",
     "chat/persona/<int:persona_id>/compare/",

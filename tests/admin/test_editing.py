@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import looks
+from chat import looks, personas
 from chat.models import Lead, Persona, Site, Visitor
 from knowledge.models import Collection, Entry
 from tests.admin.desk import page, queries, talk
@@ -284,6 +284,17 @@ def test_a_greeting_without_time_or_words_is_refused_in_words(
     path = reverse("admin:chat_site_change", args=[site.pk])
     answer = root.post(path, site_form(site, greets_on="on", **rules))
     assert sentence in answer.content.decode()
+
+
+def test_a_site_may_greet_in_its_personas_words(root: Client, site: Site) -> None:
+    personas.publish(personas.save_version(site.persona, greeting="{agent} says hi."))
+    rules = {"greets_on": "on", "greets_after": "5", "greeting": ""}
+    assert save_site(root, site, **rules) == 302
+    site = Site.objects.select_related("persona__published").get()
+    told = looks.greeting(site, site.persona.published)
+    assert told is not None
+    assert told["text"] == "Robin says hi."
+    assert "Robin says hi." in root.get(f"/chat/{site.key}").content.decode()
 
 
 def test_the_identity_key_is_for_those_who_may_change_a_site(

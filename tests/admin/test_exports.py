@@ -102,7 +102,7 @@ def test_every_field_of_a_visitor_is_harmless_and_whole(staff: Client, site: Sit
     for text in texts:
         row = talk(site, text)
         Conversation.objects.filter(pk=row.pk).update(
-            page_url=text, page_title=text, referrer=text, locale=text[:35]
+            page_url=text, page_title=text, referrer=text, locale=text[:35], campaign=text[:200]
         )
         fields = {"name": text[:120], "phone": text[:40], "company": text[:120], "email": "@"}
         Lead.objects.create(conversation=row, site=site, note=text, words=text, **fields)

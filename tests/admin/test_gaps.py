@@ -5,19 +5,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from chat.gaps import gaps
-from chat.models import Message, Site
+from chat import erasing
+from chat.gaps import gaps, open_questions
+from chat.models import Conversation, Message, SetAside, Site, StaffProfile
 from knowledge import gather as gathering
 from knowledge.gather import gather
 from knowledge.models import Entry
 from knowledge.search import forget
 from tests.admin.desk import ESCAPED, HOSTILE, page, queries
-from tests.base import Talker
+from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +57,6 @@ def test_what_was_answered_badly_is_gathered(site: Site) -> None:
 
 
 def test_other_sites_questions_are_theirs(site: Site) -> None:
-    from tests.base import make_site
-
     ask(make_site("other"), RENT[0])
     assert gaps(site) == []
 
@@ -92,6 +92,89 @@ def test_the_page_asks_as_often_for_many(
         for n in range(6):
             ask(site, f"question number{n} about thing{n}")
         assert queries(staff, django_assert_max_num_queries(30), name) == few
+
+
+# --- Set aside ------------------------------------------------------------------------------------
+
+
+def put(client: Client, *replies: Message, **more: Any) -> Any:
+    data = {"reply": [str(each.pk) for each in replies], **more}
+    return client.post(reverse("admin:chat_persona_gaps_aside"), data)
+
+
+def test_a_question_is_set_aside_and_brought_back_and_the_log_says_by_whom(
+    staff: Client, vera: User, site: Site
+) -> None:
+    asked = [ask(site, text) for text in RENT]
+    discount = ask(site, "Is there a student discount?")
+    text = page(staff, "chat_persona_gaps_list")
+    assert all(f'name="reply" value="{each.pk}"' in text for each in asked)
+    assert put(staff, *asked, site=site.pk).headers["Location"].endswith(f"?site={site.pk}")
+    assert told(site) == [("unknown",)]
+    assert open_questions(Conversation.objects.all()) == [(site, 1)]
+    text = page(staff, "chat_persona_gaps_list")
+    assert "3 questions set aside" in text
+    assert "Bring back: Do you rent bikes?" in text
+    assert {(row.by, row.reply) for row in SetAside.objects.all()} == {(vera, m) for m in asked}
+    put(staff, *asked)  # by a second tab: nothing happens
+    lines = LogEntry.objects.filter(user=vera).values_list("object_id", "change_message")
+    assert set(lines) == {(str(m.conversation_id), "Question 3 set aside") for m in asked}
+    assert lines.count() == 3
+    put(staff, asked[0], discount, back="1")  # the second was never set aside
+    assert sorted(told(site)) == [("unknown",), ("unknown",)]
+    assert LogEntry.objects.latest("pk").change_message == "Question 3 brought back"
+    assert LogEntry.objects.count() == 4
+    ask(site, RENT[2])  # asked anew, it is a new question
+    assert len(gaps(site)[0].asked) == 2
+
+
+def test_within_the_page_it_can_be_undone_at_once(staff: Client, site: Site) -> None:
+    reply = ask(site, f"Do you rent {HOSTILE}")
+    page_ = reverse("admin:chat_persona_gaps_aside")
+    sent = {"reply": [str(reply.pk)], "site": site.pk}
+    answer = staff.post(page_, sent, headers={"HX-Request": "true"})
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert "Undo" in text
+    assert f'value="{reply.pk}"' in text
+    assert HOSTILE not in text
+
+
+@pytest.mark.parametrize("sent", [{}, {"reply": "x"}, {"reply": "0" * 32}, {"reply": ["\0"] * 500}])
+def test_what_is_no_question_is_not_set_aside(staff: Client, site: Site, sent: Any) -> None:
+    for htmx in ({}, {"HX-Request": "true"}):
+        answer = staff.post(reverse("admin:chat_persona_gaps_aside"), sent, headers=htmx)
+        assert answer.status_code in (200, 302)
+    talker = Talker(site)
+    put(staff, talker.says("What is the warranty?").message)
+    assert not SetAside.objects.exists()
+
+
+def test_setting_aside_takes_a_right_and_a_site_that_one_sees(
+    staff: Client, vera: User, site: Site
+) -> None:
+    theirs, mine = ask(make_site("theirs"), RENT[0]), ask(site, RENT[0])
+    StaffProfile.objects.create(user=vera).sites.add(site)
+    put(staff, theirs, mine)
+    assert [row.reply for row in SetAside.objects.all()] == [mine]
+    reader = User.objects.create_user("reader", is_staff=True)
+    seen = ["view_conversation", "view_entry", "view_persona"]
+    reader.user_permissions.add(*Permission.objects.filter(codename__in=seen))
+    client = Client()
+    client.force_login(reader)
+    assert put(client, theirs).status_code == 403
+    assert put(client, mine, back="1").status_code == 403
+    text = page(client, "chat_persona_gaps_list")
+    assert "Set aside" not in text
+    assert "Bring back" not in text
+    assert client.get(reverse("admin:chat_persona_gaps_aside")).status_code == 405
+
+
+def test_it_goes_with_its_visitor(staff: Client, site: Site) -> None:
+    reply = ask(site, RENT[0])
+    put(staff, reply)
+    erasing.erase(reply.conversation.visitor_id)
+    assert not SetAside.objects.exists()
 
 
 @pytest.mark.parametrize("rights", [(), ("view_conversation",), ("view_entry",)])

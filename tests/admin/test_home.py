@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from chat import backends, paid, speaking, watching
 from chat.models import CannedReply, Conversation, Lead, Message, Site, Spend, StaffProfile, Tag
+from knowledge.models import Entry
 from tests.admin.desk import HOSTILE, page, queries, reply, talk, transcript
 from tests.base import make_site
 
@@ -48,13 +50,70 @@ def test_the_first_page_is_calm_where_all_is_well(staff: Client, site: Site) -> 
     assert "nobody rated today" in text
 
 
+def test_the_first_page_leads_to_what_was_asked_in_vain(
+    staff: Client, vera: User, site: Site
+) -> None:
+    talk(site, "Do you rent bikes?")
+    discount = talk(site, "Is there a student discount?")
+    page_ = reverse("admin:chat_persona_gaps")
+    text = page(staff, "index")
+    assert f'href="{page_}?site={site.pk}">2 questions got no good answer.</a>' in text
+    assert page(staff, "chat_persona_gaps", site=site.pk)
+    Entry.objects.create(collection=site.collection, title="student discount?", text="Yes, 10 %.")
+    assert "1 question got no good answer." in page(staff, "index")
+    other = make_site("other", name="Other & Co")
+    talk(other, "Can I return a chair?")
+    text = page(staff, "index")
+    assert f'?site={other.pk}">Other &amp; Co: 1 question got no good answer.</a>' in text
+    assert "Acme Desks: 1 question got no good answer." in text
+    StaffProfile.objects.create(user=vera).sites.add(other)
+    assert "Acme" not in page(staff, "index")
+    assert discount.pk
+
+
+def test_the_first_page_leads_to_what_is_not_well(
+    staff: Client, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = reverse("admin:chat_conversation_health")
+    assert link not in page(staff, "index")
+    assert "runs behind" not in page(staff, "chat_conversation_health")
+    monkeypatch.setitem(watching.watch.concerns, "lag", "0.5 s, above 0.2")
+    text = page(staff, "index")
+    assert f'<a class="desk-link" href="{link}">1 part of the server is not well: load.</a>' in text
+    monkeypatch.setattr(
+        speaking, "health", lambda: {"status": "degraded", "detail": "the voice fails"}
+    )
+    assert "2 parts of the server are not well: voice, load." in page(staff, "index")
+    text = page(staff, "chat_conversation_health")
+    assert "the voice fails" in text
+    assert "the process runs behind: 0.5 s, above 0.2" in text
+    temp = User.objects.create_user("temp", is_staff=True)
+    temp.user_permissions.add(*_rights("view_lead"))
+    staff.force_login(temp)
+    assert "not well" not in page(staff, "index")
+    assert staff.get(link).status_code == 403
+
+
+def test_a_budget_that_is_spent_is_told_once(
+    staff: Client, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "paid", lambda: True)
+    monkeypatch.setattr(paid, "health", lambda: {"status": "degraded", "detail": "spent"})
+    assert "not well" not in page(staff, "index")
+    temp = User.objects.create_user("temp", is_staff=True)
+    temp.user_permissions.add(*_rights("view_conversation"))
+    staff.force_login(temp)
+    assert "1 part of the server is not well: budget." in page(staff, "index")
+
+
 def test_the_first_page_asks_as_often_for_many_as_for_one(
     staff: Client, site: Site, django_assert_max_num_queries: Any
 ) -> None:
-    talk(site, "one")
+    talk(site, "Do you rent bikes?")
     few = queries(staff, django_assert_max_num_queries(30), "index")
     for number in range(6):
-        reply(talk(site, f"more {number}"), feedback=1)
+        talk(make_site(f"site{number}"), f"more about thing{number}")
+        reply(talk(site, f"question {number} about bikes"), feedback=1)
     assert queries(staff, django_assert_max_num_queries(30), "index") == few
 
 

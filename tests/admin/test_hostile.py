@@ -55,6 +55,7 @@ class Skeleton(HTMLParser):
 def fill(site: Site, row: Conversation, text: str) -> None:
     """Everything that a visitor, a host page or a model sets, is this."""
     words = {"page_url": text, "page_title": text[:300], "referrer": text, "locale": text[:35]}
+    words["campaign"] = text[:200]
     Conversation.objects.filter(pk=row.pk).update(summary=text, **words)
     Message.objects.filter(conversation=row).update(
         text=text, feedback=-1, feedback_comment=text, error_code=text[:30], error_text=text

@@ -44,6 +44,26 @@ def test_the_list_shows_the_visitors_last_words(staff: Client, site: Site) -> No
     assert "About that" not in text
 
 
+def test_the_list_filters_by_campaign(staff: Client, site: Site, vera: User) -> None:
+    row, other = talk(site, "one"), talk(site, "two")
+    Conversation.objects.filter(pk=row.pk).update(campaign=HOSTILE[:200])
+    Conversation.objects.filter(pk=other.pk).update(campaign="mail / spring")
+    talk(site, "three")
+    assert listed(staff) == 3
+    text = page(staff, "chat_conversation_changelist", campaign="mail / spring")
+    assert str(other.pk) in text
+    assert str(row.pk) not in text
+    assert listed(staff, campaign="none of them") == 0
+    assert HOSTILE[:30] not in text
+    assert '<option value="mail / spring" selected' in " ".join(text.split())
+    assert "mail / spring" in transcript(staff, other)
+    secret = talk(make_site("theirs"), "four")
+    Conversation.objects.filter(pk=secret.pk).update(campaign="Theirs alone")
+    assert "Theirs alone" in page(staff, "chat_conversation_changelist")
+    StaffProfile.objects.create(user=vera).sites.add(site)
+    assert "Theirs alone" not in page(staff, "chat_conversation_changelist")
+
+
 @pytest.mark.parametrize(
     ("query", "change"),
     [
@@ -192,7 +212,7 @@ def test_hostile_words_are_only_words(staff: Client, site: Site) -> None:
         error_text=HOSTILE,
     )
     Conversation.objects.update(
-        page_url=HOSTILE, page_title=HOSTILE, referrer=HOSTILE, locale="<b>"
+        page_url=HOSTILE, page_title=HOSTILE, referrer=HOSTILE, locale="<b>", campaign=HOSTILE
     )
     lead = Lead.objects.create(
         conversation=row, site=site, name=HOSTILE, note=HOSTILE, words=HOSTILE, company=HOSTILE

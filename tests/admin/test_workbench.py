@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -63,6 +64,40 @@ def test_tools_and_tone_are_saved_with_the_version(staff: Client, site: Site) ->
     assert set(version.tools_off) == {"hand_over", "offer_replies"}
     staff.post(path, form(tools=["save_lead"], tone="warm", limits="No\r\ndiscounts"))
     assert site.persona.versions.count() == 2
+
+
+def test_greeting_and_suggestions_are_saved_compared_and_looked_over(
+    staff: Client, site: Site
+) -> None:
+    path = reverse("admin:chat_persona_change", args=[site.persona.pk])
+    begins = {"greeting": "Hello,\r\nI am {agent}.", "suggestions": " Prices?\r\n\r\nDelivery? "}
+    assert staff.post(path, form(**begins)).status_code == 302
+    version = site.persona.versions.get(number=2)
+    assert version.greeting == "Hello,\nI am {agent}."
+    assert version.suggestions == ["Prices?", "Delivery?"]
+    staff.post(path, form(**begins))
+    assert site.persona.versions.count() == 2
+    assert "Prices?\nDelivery?</textarea>" in staff.get(path).content.decode()
+    text = compared(staff, site.persona, 1, 2)
+    assert "<ins>Hello,\nI am {agent}.</ins>" in text
+    assert "<ins>Prices?\nDelivery?</ins>" in text
+    read = page(staff, "chat_personaversion_change", version.pk)
+    assert "I am {agent}." in read
+    assert "Delivery?" in read
+    assert "At most six." in staff.post(path, form(suggestions="a\n" * 7)).content.decode()
+    hints = reverse("admin:chat_persona_lint")
+    wrong = {"greeting": f"Hi {{name}}, all is free of charge. {HOSTILE * 4}", "suggestions": "{x}"}
+    found = staff.post(hints, {"instructions": "x", **wrong}).content.decode()
+    for part in ("{name} is not filled in", "“free of charge”", "Long for a first look", "{x} is"):
+        assert part in found, part
+    assert HOSTILE not in found
+
+
+def test_how_it_sounds_is_compared_too(staff: Client, site: Site) -> None:
+    personas.save_version(site.persona, voice="emily", voice_speed=1.2)
+    text = compared(staff, site.persona, 1, 2)
+    assert "<ins>emily</ins>" in text
+    assert "<ins>1.2</ins>" in text
 
 
 def test_rolling_back_is_one_click_and_stands_in_the_log(
@@ -182,6 +217,22 @@ def test_past_questions_are_shown_with_their_answers(
     assert "About that: How wide is it?" in text
     assert HOSTILE not in text
     assert ESCAPED in text
+    reply = row.messages.get(text="About that: How wide is it?")
+    took = {"duration_ms": 2210, "input_tokens": 1240, "output_tokens": 62, "first_word_ms": 430}
+    answer = {"cost": Decimal("0.000312"), "model": "gpt-6-luna", "state": "failed"}
+    sources = [{"title": "Sizes", "url": "javascript:alert(1)"}]
+    Message.objects.filter(pk=reply.pk).update(**took, **answer, sources=sources)
+    asked = page_of(staff, "questions", site.persona, q=" how WIDE ")
+    assert "How wide is it?" in asked
+    assert ESCAPED not in asked
+    for part in (
+        f'data-again="{reply.pk}" data-old-ms="2210" data-old-cost="0.000312"',
+        *("first word 430 ms", "whole reply 2.2 s", "1,240 + 62 tokens", "$0.000312", "Sizes"),
+        *("gpt-6-luna", "Robin of acme v1", ">failed<", "found unhelpful"),
+    ):
+        assert part in asked, part
+    assert "javascript:" not in asked
+    assert "There are none." in page_of(staff, "questions", site.persona, q="wide deep")
     bad = page_of(staff, "questions", site.persona, which="bad")
     assert "How wide" in bad
     assert ESCAPED not in bad

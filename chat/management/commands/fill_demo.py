@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from chat import campaigns
 from chat.models import Conversation, Lead, Message, Site, Visitor
 
 BATCH = 2000  # rows of one INSERT
@@ -89,13 +90,17 @@ def _talks(
 def _conversation(site: Site, chance: random.Random, began: datetime) -> Conversation:
     days = (timezone.now() - began).days
     closed = days > 30 or chance.random() < 0.2
+    page = f"https://www.haulberry.example/{chance.choice(WORDS)}"
+    if chance.random() < 0.2:
+        page += f"?utm_source={chance.choice(WORDS)}&utm_medium=cpc&utm_campaign=spring"
     row = Conversation(
         id=uuid.UUID(int=chance.getrandbits(128), version=4),
         site=site,
         visitor_id=uuid.UUID(int=chance.getrandbits(128), version=4),
         state=Conversation.State.CLOSED if closed else Conversation.State.OPEN,
         locale=chance.choice(LOCALES),
-        page_url=f"https://www.haulberry.example/{chance.choice(WORDS)}",
+        page_url=page,
+        campaign=campaigns.in_a_line(page),
         page_title=_sentence(chance, 3),
         referrer="https://search.example/" if chance.random() < 0.5 else "",
         created=began,

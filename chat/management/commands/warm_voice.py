@@ -67,9 +67,9 @@ def _segments(site: Site, version: PersonaVersion | None) -> Iterator[str]:
 
 
 def _texts(site: Site, version: PersonaVersion | None) -> Iterator[str]:
-    yield site.greeting
+    yield personas.greeting(version, site)
     if settings.CHAT_BACKEND == "guided":
-        for suggestion in site.suggestions:
+        for suggestion in personas.suggestions(version, site):
             yield async_to_sync(_answer)(site, version, suggestion)
     names = {"{agent}": personas.agent_name(version), "{company}": site.name}
     for key in phrases.PHRASES:
@@ -85,7 +85,7 @@ async def _answer(site: Site, version: PersonaVersion | None, suggestion: str) -
     """What the guided seller says to a suggestion as the first words of a visitor."""
     prompt = Prompt(
         messages=[
-            {"role": "assistant", "content": site.greeting},
+            {"role": "assistant", "content": personas.greeting(version, site)},
             {"role": "user", "content": suggestion},
         ],
         question=suggestion,
