@@ -5,7 +5,8 @@ For other processes:  python -m tests.upstream --port 8130     (prints its URL w
 
 What a request gets is decided by markers: those of the next entry in the queue (`upstream.queue`,
 or POST /control with {"queue": ["[status 500]", ""]}), else those in `upstream.always` where they
-are set, else those in the last user message.
+are set, else those in the last user message, else those in the system messages, by which a persona
+says what is answered.
 GET /control gives {"requests": [{"body", "answered", "closed_by_client", "words"}]}; DELETE
 /control forgets all. Markers may be combined, like "[silence 0.2] [words 20 30]":
 
@@ -60,7 +61,7 @@ class Request:
     over: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        seen = {k: v for k, v in vars(self).items() if k not in ("over", "headers")}
+        seen = {k: v for k, v in vars(self).items() if k not in ("let_go", "over", "headers")}
         return {**seen, "authorization": self.headers.get("authorization", "")}
 
 
@@ -129,9 +130,15 @@ class Upstream:
             return b""
         request = Request(body, headers)
         self.requests.append(request)
-        words = _last_words(body) if self.always is None else self.always
-        markers = _markers(self.queue.pop(0) if self.queue else words)
+        markers = self._wanted(body)
         return await self._watched(request, markers, reader, writer)
+
+    def _wanted(self, body: dict[str, Any]) -> dict[str, str]:
+        if self.queue:
+            return _markers(self.queue.pop(0))
+        if self.always is not None:
+            return _markers(self.always)
+        return _markers(_last_words(body)) or _markers(_told(body))
 
     async def _watched(
         self,
@@ -337,9 +344,13 @@ def _last_words(body: dict[str, Any]) -> str:
     return str(said[-1]) if said else ""
 
 
-def _leaked(body: dict[str, Any], how: str) -> str:
+def _told(body: dict[str, Any]) -> str:
     told = [m.get("content") or "" for m in body.get("messages", []) if m.get("role") == "system"]
-    text = "\n".join(told)
+    return "\n".join(told)
+
+
+def _leaked(body: dict[str, Any], how: str) -> str:
+    text = _told(body)
     if how == "letters":
         return " ".join(text)
     if how == "spaced":

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
+from tests.browser.desk import Staff
 from tests.browser.hosts import Host, Shop
 from tests.browser.words import Visitor
 from tests.conftest import MakeStack
-from tests.servers import ROOT
+from tests.servers import ROOT, Server
 
 QUIET = (
     "--no-sandbox",
@@ -25,6 +26,7 @@ QUIET = (
     "--use-fake-ui-for-media-stream",  # and is allowed
 )
 MakeVisitor = Callable[..., Visitor]
+MakeStaff = Callable[..., Staff]
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,32 @@ def visitor(
     for context in contexts:
         context.close()
     assert [error for one in visitors for error in one.errors] == []
+
+
+@pytest.fixture
+def staff(
+    browser: Browser, desk: Server, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[MakeStaff]:
+    """Logs somebody in at the test's `desk`, each with a browser of their own.
+
+    An error on one of their pages, caught or not, fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    made: list[Staff] = []
+
+    def make(name: str = "vera", **options: object) -> Staff:
+        contexts.append(browser.new_context(**options))  # type: ignore[arg-type]
+        made.append(Staff(contexts[-1], desk).log_in(name))
+        return made[-1]
+
+    yield make
+    if request.node.stash.get(FAILED, False):
+        for number, one in enumerate(made):
+            one.page.screenshot(path=tmp_path / f"staff-{number}.png")
+    errors = [(one.errors, one.console) for one in made]
+    for context in contexts:
+        context.close()
+    assert errors == [([], [])] * len(made)
 
 
 FAILED = pytest.StashKey[bool]()

@@ -41,6 +41,19 @@ class Staff:
         self.page.wait_for_selector("#desk-dock")
         return self
 
+    def open_persona(self) -> Self:
+        """The first persona's form, with its workbench."""
+        self.page.goto(f"{self.server.url}/admin/chat/persona/")
+        self.page.locator("#result_list tbody a").first.click()
+        self.page.wait_for_selector("#lint li")
+        return self
+
+    def try_out(self, question: str) -> Self:
+        """Asks the draft as it stands in the form."""
+        self.page.fill("#try-words", question)
+        self.page.press("#try-words", "Enter")
+        return self
+
     def say(self, text: str) -> Self:
         self.page.fill("#desk-field", text)
         self.page.press("#desk-field", "Enter")
@@ -78,3 +91,8 @@ class Staff:
     @property
     def typing(self) -> Locator:
         return self.page.locator("#desk-typing")
+
+    @property
+    def tried(self) -> Locator:
+        """What the draft has answered last."""
+        return self.page.locator("#try-lines [data-role=agent]").last

@@ -1,18 +1,12 @@
 """The whole story in two browsers: a visitor asks, staff watch, take over, answer, hand back."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import FAILED, MakeVisitor
-from tests.browser.desk import Staff
+from tests.browser.conftest import MakeStaff, MakeVisitor
 from tests.browser.words import Visitor
 from tests.conftest import MakeStack
 from tests.servers import STAFF_PASSWORD, Server
-
-MakeStaff = Callable[..., Staff]
 
 
 @pytest.fixture(scope="module")
@@ -29,29 +23,6 @@ vera = StaffProfile.objects.create(user_id=2, shown_name="Vera Lindt")
 """
     made.manage("shell", "-c", people)
     return made.server
-
-
-@pytest.fixture
-def staff(
-    browser: Browser, desk: Server, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[MakeStaff]:
-    """Logs somebody in, each with a browser of their own."""
-    contexts: list[BrowserContext] = []
-    made: list[Staff] = []
-
-    def make(name: str = "vera", **options: object) -> Staff:
-        contexts.append(browser.new_context(**options))  # type: ignore[arg-type]
-        made.append(Staff(contexts[-1], desk).log_in(name))
-        return made[-1]
-
-    yield make
-    if request.node.stash.get(FAILED, False):
-        for number, one in enumerate(made):
-            one.page.screenshot(path=tmp_path / f"staff-{number}.png")
-    errors = [(one.errors, one.console) for one in made]
-    for context in contexts:
-        context.close()
-    assert errors == [([], [])] * len(made)
 
 
 @pytest.fixture
