@@ -25,7 +25,7 @@ from chat import audit, backends, conversations, finding
 from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
-from chat.admin.filters import Bounded, Period, YesNo
+from chat.admin.filters import Bounded, FetchedById, Period, YesNo
 from chat.admin.transcript import as_text, canned, one_line, transcript
 from chat.live import live
 from chat.models import Conversation, Lead, Message, Note, Tag, Visitor
@@ -145,7 +145,7 @@ class ReadOnlyAdmin(NamelessLog):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(Downloads, ReadOnlyAdmin):
+class ConversationAdmin(Downloads, FetchedById, ReadOnlyAdmin):
     list_display = ("changed", "last_line", "condition", "leads", "size", "site")
     list_display_links = ("changed", "last_line")
     list_filter = (
@@ -163,7 +163,7 @@ class ConversationAdmin(Downloads, ReadOnlyAdmin):
     )
     list_filter_submit = True
     list_fullwidth = True
-    list_per_page = 50
+    list_per_page = 30
     paginator = Bounded
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table

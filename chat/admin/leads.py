@@ -28,7 +28,7 @@ from chat import leads
 from chat.admin.desk import as_written, labelled, link_to, moment, shortened
 from chat.admin.erasing import NamelessLog
 from chat.admin.exports import Downloads
-from chat.admin.filters import Period
+from chat.admin.filters import FetchedById, Narrow, Period
 from chat.models import Consent, Conversation, Lead
 from chat.models.leads import CONTACT, QUALIFYING, WORTH
 from chat.staff import seen_by
@@ -88,7 +88,7 @@ class LeadForm(forms.ModelForm):
 
 
 @admin.register(Lead)
-class LeadAdmin(Downloads, NamelessLog):
+class LeadAdmin(Downloads, FetchedById, NamelessLog):
     """The values as the visitor said them, or as staff wrote them since; each says which."""
 
     form = LeadForm
@@ -112,7 +112,8 @@ class LeadAdmin(Downloads, NamelessLog):
         CreatedPeriod,
     )
     list_filter_submit = True
-    list_per_page = 50
+    list_per_page = 30
+    paginator = Narrow
     list_fullwidth = True
     compressed_fields = False
     warn_unsaved_form = True
