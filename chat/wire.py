@@ -336,12 +336,9 @@ def page(value: Any) -> Page | None:
     if not isinstance(value, dict):
         raise BadFrame("The field 'page' is no object.")
     fields = Fields(value)
-    return Page(
-        **{
-            name: drop_controls(fields.text(name, MAX_FRAME, default=""))[:limit]
-            for name, limit in (("url", 2000), ("title", 300), ("referrer", 2000))
-        }
-    )
+    limits = {"url": 2000, "title": 300, "referrer": 2000}
+    given = {name: drop_controls(fields.text(name, MAX_FRAME, default="")) for name in limits}
+    return Page(**{name: given[name][:limit] for name, limit in limits.items()})
 
 
 def locale(value: Any) -> str:

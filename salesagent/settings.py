@@ -101,6 +101,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "knowledge",
     "voice",
     "chat",
@@ -115,6 +118,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "chat.twofactor.middleware",  # none where STAFF_TWO_FACTOR is off
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -316,6 +320,10 @@ CHAT_SOCKETS_PER_ADDRESS = whole("CHAT_SOCKETS_PER_ADDRESS", 100)
 CHAT_SOCKETS = whole("CHAT_SOCKETS", 5000)
 # Failed logins of staff in ten minutes, for one account; an address has three times as many.
 CHAT_LOGIN_TRIES = whole("CHAT_LOGIN_TRIES", 10)
+
+# A code beside staff's password: off, optional (for whoever sets it up), or required.
+STAFF_TWO_FACTOR = env.str("STAFF_TWO_FACTOR", "") or "off"
+OTP_TOTP_ISSUER = "Sales agent"  # as the app that makes the codes lists it
 
 # --- Budgets: what models may cost a day (UTC), in US dollars; then the guided seller answers -----
 CHAT_BUDGET_VISITOR = number("CHAT_BUDGET_VISITOR", 0.5)

@@ -30,6 +30,7 @@ README = ROOT / "docs" / "pictures"
 ICONS = {"apple-touch-icon": 180, "icon-192": 192, "icon-512": 512}
 SUGGESTION = "What do your bikes cost?"  # once this is there, the chat is
 READ = "school run"  # words of the conversation that staff read
+DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 834, "height": 1112}
 LIMITS = {  # bytes; above that of the card some networks show none
     "card.png": 150_000,
     "chat.avif": 250_000,
@@ -108,6 +109,8 @@ def main() -> None:
             for scheme, name in (("light", "chat"), ("dark", "chat-dark")):
                 hero(browser, url, scheme, LANDING / f"{name}.avif")
             card(browser, url)
+        with serving(busy=True) as url:
+            desk(browser, url)
         with serving() as url:  # once more: a server serves the pictures that it started with
             talk(browser, url)
             page_with_chat(browser, url)
@@ -117,7 +120,8 @@ def main() -> None:
 
 def check_sizes() -> None:
     for path in (*LANDING.iterdir(), *README.iterdir()):
-        size, limit = path.stat().st_size, LIMITS.get(path.name)
+        of_desk = 120_000 if path.name.startswith("desk-") else None
+        size, limit = path.stat().st_size, LIMITS.get(path.name, of_desk)
         if limit and size > limit:
             sys.exit(f"{path.relative_to(ROOT)} has {size} bytes; it may have {limit}.")
 
@@ -140,14 +144,19 @@ def dress() -> str:
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """The address of the product with its demo, answered by the guided seller."""
+def serving(busy: bool = False) -> Iterator[str]:
+    """The address of the product with its demo, answered by the guided seller.
+
+    `busy`: a fortnight of talks lies behind it.
+    """
     with tempfile.TemporaryDirectory(prefix="pictures-") as name:
         folder = Path(name)
         say("Making a database with the demo ...")
         collect_static()
         with Databases(folder, None).fresh("sqlite") as database:
             stack = Stack(folder, database, None, fast=False, env={"CHAT_BACKEND": "guided"})
+            if busy:
+                stack.manage("shell", "-c", (ROOT / "scripts" / "busy_desk.py").read_text())
             say("Starting the server ...")
             try:
                 yield stack.start().server.url
@@ -267,6 +276,7 @@ def page_with_chat(browser: Browser, url: str) -> None:
         panel.locator("textarea").press("Enter")
         answered(panel, asked + 1)
     shoot(page, README / "chat.png")
+    page.close()
 
 
 def answered(panel: Locator, times: int) -> None:
@@ -279,25 +289,90 @@ def answered(panel: Locator, times: int) -> None:
 
 def admin(browser: Browser, url: str) -> None:
     """A past conversation as staff read it."""
-    say("Signing in as staff ...")
-    page = blank(browser, viewport={"width": 1280, "height": 860}, device_scale_factor=1.5)
-    page.goto(f"{url}/admin/chat/conversation/")
-    page.get_by_label("Username").fill("staff")
-    page.get_by_label("Password").fill(STAFF_PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page = signed_in(browser, url, viewport={"width": 1280, "height": 860})
     page.goto(f"{url}/admin/chat/conversation/?q={READ}")
     page.locator("#result_list tbody a").first.click()
     page.get_by_text("school run").wait_for()
     shoot(page, README / "admin.png")
+    page.close()
+
+
+def desk(browser: Browser, url: str) -> None:
+    """The pages where staff spend the day: on a desk and on a tablet, in light and dark."""
+    wide = signed_in(browser, url, viewport=DESKTOP)
+    dark = signed_in(browser, url, viewport=DESKTOP, color_scheme="dark")
+    tablet = signed_in(browser, url, viewport=TABLET)
+    night = signed_in(browser, url, viewport=TABLET, color_scheme="dark")
+    for page, path, name in (
+        (wide, "", "home"),
+        (night, "", "home-tablet-dark"),
+        (dark, "chat/conversation/", "list-dark"),
+        (wide, "chat/lead/", "leads"),
+    ):
+        page.goto(f"{url}/admin/{path}")
+        shoot(page, README / f"desk-{name}.webp")
+    try_out(tablet, url)
+    shoot(tablet, README / "desk-persona-tablet.webp")
+    take_over(browser, url, wide)
+    shoot(wide, README / "desk-talk.webp")
+    night.goto(wide.url)
+    shoot(night, README / "desk-talk-tablet-dark.webp")
+    for page in (wide, dark, tablet, night):
+        page.close()
+
+
+def try_out(page: Page, url: str) -> None:
+    """The draft of the demo's persona answers beside its form."""
+    page.goto(f"{url}/admin/chat/persona/")
+    page.locator("#result_list tbody a").first.click()
+    page.fill("#try-words", content.PICTURE[0])
+    page.press("#try-words", "Enter")
+    page.locator("#try-lines .desk-small", has_text="ms").wait_for()
+    page.locator("#workbench").evaluate("it => it.scrollIntoView({ block: 'center' })")
+
+
+def take_over(browser: Browser, url: str, staff: Page) -> None:
+    """A visitor asks, and Jule from the team answers in place of the agent."""
+    visitor = blank(browser)
+    visit(visitor, f"{url}/demo")
+    panel = open_chat(visitor)
+    field = panel.locator("textarea")
+    field.fill(content.PICTURE[0])
+    field.press("Enter")
+    answered(panel, 1)
+    staff.goto(f"{url}/admin/chat/conversation/")
+    staff.locator("#result_list tbody a").first.click()
+    staff.get_by_role("button", name="Take over", exact=True).click()
+    field.fill("We are a day care and need four. Could we try one here, on Tuesday?")
+    field.press("Enter")
+    staff.locator(".desk-line[data-role=visitor]", has_text="day care").wait_for()
+    staff.fill("#desk-field", "With pleasure! I bring one at ten. Which entrance should I come to?")
+    staff.press("#desk-field", "Enter")
+    field.press_sequentially("The gate on")
+    staff.get_by_text("The visitor is typing").wait_for()
+    visitor.close()
+
+
+def signed_in(browser: Browser, url: str, **options: Any) -> Page:
+    say("Signing in as staff ...")
+    page = blank(browser, device_scale_factor=1.5, **options)
+    page.goto(f"{url}/admin/")
+    page.get_by_label("Username").fill("staff")
+    page.get_by_label("Password").fill(STAFF_PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{url}/admin/")
+    return page
 
 
 def shoot(page: Page, path: Path) -> None:
-    """A still in few colours: interfaces have no more, and it is a third of the bytes."""
+    """A still; as PNG in few colours: interfaces have no more, and it is a third of the bytes."""
     page.wait_for_timeout(500)
-    taken = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
-    taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    taken = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+    if path.suffix == ".webp":
+        taken.save(path, quality=72, method=6)
+    else:
+        taken.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     made(path)
-    page.close()
 
 
 def made(path: Path, more: str = "") -> None:

@@ -94,6 +94,7 @@ def test_everything_missing_is_named_at_once() -> None:
         ("TRUSTED_PROXY_HOPS", -1, "chat.E009"),
         ("VOICE_BACKEND", "loud", "chat.E010"),
         ("KNOWLEDGE_EMBEDDINGS", "magic", "chat.E011"),
+        ("STAFF_TWO_FACTOR", "sometimes", "chat.E025"),
         ("KNOWLEDGE_EMBEDDINGS", "endpoint", "chat.E012"),
         ("REDIS_URL", "localhost:6379", "chat.E013"),
         ("CHAT_REDIS_CERTIFICATE", "nobody", "chat.E014"),

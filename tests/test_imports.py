@@ -73,7 +73,7 @@ CHAT: dict[str, set[str]] = {
     # llm: the prices as delivered; context: how long instructions are
     "admin": DOOR
     | {"money", "llm", "lint", "differences", "playground", "tools", "context", "prompts"}
-    | {"gaps", "audit", "staff", "finding", "health", "hours"},
+    | {"gaps", "audit", "staff", "finding", "health", "hours", "twofactor"},
     "notices": STORED | {"money"},
     "process": WRITING
     | {"turns", "handover", "notices", "backends", "watching", "lines", "speaking"},
@@ -117,7 +117,7 @@ CHAT: dict[str, set[str]] = {
     "checks": {"models", "limits", "llm"},  # llm: the prices a setting states
     "tools": {"llm", "evidence"},
     "demo": {"campaigns", "models", "personas", "evidence"},
-    "staff": {"models", "rights"},
+    "staff": {"models", "rights", "twofactor"},
     "live": {"wire", "sockets", "spoken", "metrics"},
     "sockets": {"wire", "spoken", "metrics"},
     "spoken": {"wire"},

@@ -25,7 +25,7 @@ from chat import audit, backends, conversations, finding
 from chat.admin.desk import labelled, moment, shortened
 from chat.admin.erasing import NamelessLog, erase_view
 from chat.admin.exports import Downloads
-from chat.admin.filters import Bounded, Period, YesNo
+from chat.admin.filters import Bounded, FetchedById, Period, YesNo
 from chat.admin.health import HealthPage
 from chat.admin.transcript import as_text, canned, one_line, transcript
 from chat.live import live
@@ -164,7 +164,7 @@ class ReadOnlyAdmin(NamelessLog):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(Downloads, HealthPage, ReadOnlyAdmin):
+class ConversationAdmin(Downloads, HealthPage, FetchedById, ReadOnlyAdmin):
     list_display = ("changed", "last_line", "condition", "leads", "size", "site")
     list_display_links = ("changed", "last_line")
     list_filter = (
@@ -183,7 +183,7 @@ class ConversationAdmin(Downloads, HealthPage, ReadOnlyAdmin):
     )
     list_filter_submit = True
     list_fullwidth = True
-    list_per_page = 50
+    list_per_page = 30
     paginator = Bounded
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table

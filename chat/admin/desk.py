@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from chat import twofactor
 from chat.models import Conversation
 from chat.staff import seen_by
 
@@ -84,6 +85,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "icon": "tune",
                     "link": reverse("admin:chat_staffprofile_mine"),
                     "permission": lambda request: request.user.has_perm("chat.view_conversation"),
+                },
+                {
+                    "title": _("Two-factor login"),
+                    "icon": "password",
+                    "link": reverse(twofactor.PAGE),
+                    "permission": lambda request: twofactor.wanted(),
                 },
             ],
         },

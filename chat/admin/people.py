@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from chat.admin.twofactor import Resets, TwoFactor
 from chat.models import CannedReply, StaffProfile
 from chat.staff import seen_by
 
@@ -20,12 +21,13 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):
+class UserAdmin(Resets, BaseUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser")
     list_filter = ("groups", "is_active", "is_superuser")
+    actions = ("reset_two_factor",)
 
 
 @admin.register(Group)
@@ -34,7 +36,7 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
 
 
 @admin.register(StaffProfile)
-class StaffProfileAdmin(ModelAdmin):
+class StaffProfileAdmin(TwoFactor):
     """Everybody of the staff sets their own; whose sites they see is for who may change all."""
 
     list_display = ("user", "shown_name", "notify", "sound", "email")

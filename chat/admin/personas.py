@@ -315,6 +315,7 @@ class PersonaVersionAdmin(ReadOnlyAdmin):
     """To read one version. Not in the navigation: it is reached from its persona."""
 
     list_display = ("of_persona", "number", "agent_name", "author", "created", "note")
+    list_display_links = ("number",)
     list_select_related = ("persona", "author")
     list_per_page = 50
     ordering = ("-created",)

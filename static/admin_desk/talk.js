@@ -166,7 +166,8 @@
       const url = (this.dock.dataset.lines ?? "").replace("/0/", `/${seq}/`);
       const { htmx } = /** @type {any} */ (window);
       const row = this.#row(seq);
-      await htmx.ajax("GET", url, { target: row, swap: "afterend" });
+      // Of its own row: one that comes while another of the same element runs is put off, or lost.
+      await htmx.ajax("GET", url, { source: row, target: row, swap: "afterend" });
       if (row?.nextElementSibling?.id === row?.id) row?.remove();
     }
 

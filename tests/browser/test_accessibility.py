@@ -8,12 +8,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MakeVisitor
+from tests.browser.desk import Staff
 from tests.browser.hosts import Shop
 from tests.browser.words import Visitor
 from tests.servers import ROOT, Server
 
 AXE = ROOT / "tests/widget/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
 TABLE = (
     r"/say | Model | Price |\n|---|---|\n| Hauler | €2,490 |\n\nSome `code`, https://example.com/"
 )
@@ -26,13 +28,13 @@ PHONE: dict[str, Any] = {
 State = tuple[str, Callable[[Visitor], object]]
 
 
-def violations(one: Visitor, whole: bool = False) -> list[str]:
-    """What axe finds wrong: with the chat, or with all of the page."""
+def violations(one: Visitor | Staff, whole: bool = False, sight: bool = False) -> list[str]:
+    """What axe finds wrong: with the chat, or with all of the page; `sight`: its colours alone."""
     if not one.page.evaluate("'axe' in window"):
         assert AXE.exists(), "axe-core is missing: make test installs it (npm ci in tests/widget)"
         one.page.evaluate(AXE.read_text())
     where = "document" if whole else "{ include: [['sales-chat']] }"
-    run = f"axe.run({where}, {{ runOnly: {RULES} }})"
+    run = f"axe.run({where}, {{ runOnly: {COLOURS if sight else RULES} }})"
     found = one.page.evaluate(f"{run}.then(({{ violations }}) => violations)")
     return [f"{it['id']}: {node['html'][:120]}" for it in found for node in it["nodes"]]
 

@@ -1,7 +1,9 @@
 """The whole story in two browsers: a visitor asks, staff watch, take over, answer, hand back."""
 
+import time
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import MakeStaff, MakeVisitor
 from tests.browser.words import Visitor
@@ -66,3 +68,21 @@ def test_the_whole_story(mira: Visitor, staff: MakeStaff, desk: Server) -> None:
     mira.page.reload()
     expect(mira.rows).to_have_count(len(before))
     assert mira.texts() == before
+
+
+def test_messages_that_come_at_once_stand_there_once(mira: Visitor, staff: MakeStaff) -> None:
+    mira.ask("/say Hi.")
+    vera = staff().open_newest()
+    shown = vera.lines.count()
+
+    def slow(route: Route) -> None:
+        time.sleep(0.4)
+        route.continue_()
+
+    vera.page.route("**/lines/*/", slow)
+    vera.take_over()
+    for text in ("One", "Two", "Three"):
+        mira.say(text)
+    # Their times come with the details, which a request each brings.
+    expect(vera.page.locator(".desk-line time")).to_have_count(shown + 4)
+    expect(vera.lines).to_have_count(shown + 4)
