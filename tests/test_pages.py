@@ -125,7 +125,7 @@ def test_voice_is_small_in_every_language(sqlite_server: Server) -> None:
     assert packed(sqlite_server, buttons) + most <= 2_000
     [recorder] = later(sqlite_server, voice, "recorder")
     assert packed(sqlite_server, recorder) <= 1_000
-    [guard] = later(sqlite_server, voice, "barge-in")
+    [guard] = later(sqlite_server, voice, "guard")
     assert packed(sqlite_server, guard) <= 750
     [stream] = later(sqlite_server, voice, "stream")
     assert packed(sqlite_server, stream) <= 500

@@ -37,7 +37,7 @@ export class Bar {
     const options = SPEEDS.map((value) =>
       h("option", { value, selected: value === manner.rate }, `${value.toLocaleString(language.lang)}×`),
     );
-    const speed = h("select", { "aria-label": words.speed, title: words.speed }, ...options);
+    const speed = h("select", { "aria-label": words.speed }, ...options);
     speed.onchange = () => {
       manner.rate = Number(speed.value);
       acts.manner();
@@ -48,7 +48,7 @@ export class Bar {
       acts.manner();
     });
     mute.ariaPressed = `${manner.muted}`;
-    const volume = h("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": words.volume });
+    const volume = h("input", { type: "range", max: 1, step: 0.05, "aria-label": words.volume });
     volume.value = manner.volume;
     volume.onchange = () => {
       manner.volume = Number(volume.value);

@@ -96,7 +96,7 @@ export class Listener {
     const over = () => this.#wait && this.on && this.#voice.reading;
     if (this.#voice.reading) this.#drop();
     else if (this.on && !this.#session && !transcript.open() && !pending.length) this.#hear();
-    if (over()) import("./barge-in.js").then(({ guard }) => guard(this.#voice, over, () => this.#start())).catch(() => {});
+    if (over()) import("./guard.js").then(({ guard }) => guard(this.#voice, over, () => this.#start())).catch(() => {});
   }
 
   end() {

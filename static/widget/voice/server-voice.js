@@ -10,6 +10,8 @@ export class ServerVoice {
   #manner;
   /** By message and number. @type {Record<string, Promise<string>>} */
   #sounds = {};
+  /** Of what is said: only once it has its player the other one is free. @type {Promise<string> | undefined} */
+  #turn;
   #over = new AbortController();
   #paused = false;
   /** The one that sounds, or rests. @type {HTMLAudioElement | undefined} */
@@ -31,7 +33,7 @@ export class ServerVoice {
     const over = this.#over.signal;
     this.#paused = false;
     this.#now = undefined;
-    const url = await this.#sound(segment);
+    const url = await (this.#turn = this.#sound(segment));
     if (over.aborted) return;
     const [player] = this.#players;
     this.#players.reverse();
@@ -48,8 +50,8 @@ export class ServerVoice {
   /** So that one follows on the other without a gap. @param {import("./speaker.js").Segment} segment */
   ready(segment) {
     const over = this.#over.signal;
-    this.#sound(segment).then(
-      (url) => {
+    Promise.all([this.#sound(segment), this.#turn]).then(
+      ([url]) => {
         const [next] = this.#players;
         if (!over.aborted && next.paused) next.src = url;
       },
@@ -89,11 +91,11 @@ export class ServerVoice {
 
   /** @param {string} key */
   async #fetched(key) {
-    const [response, { addressOf }] = await Promise.all([
+    const [response, { streamed }] = await Promise.all([
       // Here and not in a line before: what packs the scripts would turn the two around.
       ask(this.#chat, key, { signal: AbortSignal.any([this.#over.signal, AbortSignal.timeout(LATE)]) }),
       import("./stream.js"),
     ]);
-    return addressOf(response);
+    return streamed(response);
   }
 }

@@ -4,7 +4,7 @@
  * @param {Response} response
  * @returns {Promise<string>}
  */
-export async function addressOf(response) {
+export async function streamed(response) {
   const type = response.headers.get("Content-Type") ?? "";
   const { body } = response;
   if (!body || !globalThis.MediaSource?.isTypeSupported(type)) {
