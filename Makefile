@@ -75,11 +75,11 @@ test-postgres: install-dev
 	$(BIN)/python scripts/on_postgres.py $(BIN)/python -m pytest tests --ignore tests/browser \
 		-m "not process and not matrix and not extras" $(SPREAD) $(ARGS)
 
-# The voice on this machine, and the service's own SDK against our stand-in of it: both in
-# environments of their own, which take some minutes and half a gigabyte to make.
+# The voice on this machine, in Chromium too, and the service's own SDK against our stand-in of it: in
+# environments of their own, which take some minutes and a gigabyte to make.
 extras: install-dev
-	@$(BIN)/python scripts/tools.py espeak-ng
-	$(BIN)/python -m pytest tests/extras $(ARGS)
+	@$(BIN)/python scripts/tools.py chromium espeak-ng
+	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/extras $(ARGS)
 
 faults: install-dev
 	@$(BIN)/python scripts/tools.py postgresql redis-server

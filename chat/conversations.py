@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import CharField, QuerySet
@@ -26,9 +26,6 @@ from chat.identity import Signed
 from chat.models import Conversation, Message, Site, Visitor
 from chat.wire import MAX_REPLY, MAX_STATUS, ErrorCode, Page
 from salesagent.prepared import Prepared, Slot, update
-
-if TYPE_CHECKING:
-    from chat.replies import Claim, Opens
 
 HISTORY_PAGE = 50
 _ENVELOPE = 1024  # bytes of a `status` beside its messages
@@ -59,6 +56,22 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A reply that this process is to write now, to the visitor's message `question_seq`.
+
+    `ended` are older replies that ended on the way.
+    """
+
+    conversation: Conversation
+    reply: Message
+    question_seq: int
+    ended: Sequence[Message] = ()
+
+
+Opens = Callable[[Conversation, Message], Claim | None]  # the conversation's row is locked
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """What `receive` did: the conversation, and the messages that it added, in order of `rev`.
 
@@ -69,7 +82,7 @@ class Received:
     message: Message
     added: Sequence[Message]
     duplicate: bool = False
-    claim: "Claim | None" = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +181,7 @@ def receive(
     network: str = "",
     consent: str = "",
     issued: int = 0,
-    opens: "Opens | None" = None,
+    opens: Opens | None = None,
 ) -> Received:
     """Stores a visitor's message; the same `client_id` again gives the first answer.
 
@@ -211,7 +224,7 @@ def _receive(
     spoken: bool,
     network: str,
     begin: Callable[[uuid.UUID], Conversation],
-    opens: "Opens | None",
+    opens: Opens | None,
 ) -> Received:
     conversation = _locked(visitor_id, conversation_id)
     earlier = _sent_before(visitor_id, client_id)

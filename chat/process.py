@@ -25,9 +25,10 @@ from chat import (
     speaking,
     turns,
 )
+from chat.conversations import Claim
 from chat.database import background, calling, query
 from chat.live import live
-from chat.replies import Claim, Finished
+from chat.replies import Finished
 from chat.watching import watch
 from voice import engines
 

@@ -5,7 +5,7 @@ what a function returns has been committed.
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,26 +18,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from chat.conversations import Refused, close, keep, lock, message_of
+from chat.conversations import Claim, Opens, Refused, close, keep, lock, message_of
 from chat.languages import spoken
 from chat.models import Conversation, Message
 from salesagent.prepared import Prepared, Slot
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A reply that this process is to write now, to the visitor's message `question_seq`.
-
-    `ended` are older replies that ended on the way.
-    """
-
-    conversation: Conversation
-    reply: Message
-    question_seq: int
-    ended: Sequence[Message] = ()
-
-
-Opens = Callable[[Conversation, Message], Claim | None]  # the conversation's row is locked
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,7 @@ def _begin(script: Script, segment: Segment) -> Synthesis:
         speak=engines.speak(),
         pay=partial(_pay, script.payer, segment.text),
         keep=partial(_keep, script, segment),
+        kept=partial(_kept, script.voice.key(segment.text)),
         ended=_ended,
     )
 

@@ -30,13 +30,14 @@ from chat import (
     wire,
 )
 from chat.budgets import Payer
+from chat.conversations import Claim
 from chat.database import query
 from chat.erasing import Erased
 from chat.gate import gate
 from chat.identity import Signed
 from chat.live import Stream, live
 from chat.models import Conversation, Message, Site
-from chat.replies import Claim, Finished, Open, Outcome
+from chat.replies import Finished, Open, Outcome
 from chat.writing import Writer
 
 logger = logging.getLogger(__name__)

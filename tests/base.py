@@ -38,7 +38,7 @@ class Talker:
         self.signed: Signed | None = None
 
     def says(
-        self, text: str, client_id: str | None = None, opens: replies.Opens | None = None
+        self, text: str, client_id: str | None = None, opens: conversations.Opens | None = None
     ) -> conversations.Received:
         return conversations.receive(
             site=self.site,
@@ -55,9 +55,9 @@ class Talker:
         claim = self.claimed()
         return finish(claim, text, **outcome)
 
-    def claimed(self, owner: str = ME) -> replies.Claim:
+    def claimed(self, owner: str = ME) -> conversations.Claim:
         claim = replies.claim(self.row().id, owner)
-        assert isinstance(claim, replies.Claim)
+        assert isinstance(claim, conversations.Claim)
         return claim
 
     def row(self) -> Conversation:
@@ -75,7 +75,10 @@ class Talker:
 
 
 def finish(
-    claim: replies.Claim, text: str, state: Message.State = Message.State.COMPLETE, **outcome: Any
+    claim: conversations.Claim,
+    text: str,
+    state: Message.State = Message.State.COMPLETE,
+    **outcome: Any,
 ) -> Message:
     finished = replies.finish(
         claim.conversation.id,

@@ -180,7 +180,7 @@ def test_handed_back_the_agent_answers_what_nobody_has(talker: Talker, vera: Spe
     assert [line.text for line in handed.changed] == ["Vera has left; the assistant answers again."]
     row = talker.row()
     assert (row.state, row.taken_by_id, row.taken_name) == ("open", None, "")
-    assert isinstance(replies.claim(row.id, ME), replies.Claim)
+    assert isinstance(replies.claim(row.id, ME), conversations.Claim)
 
 
 def test_handed_back_the_agent_is_silent_where_all_is_answered(

@@ -114,7 +114,8 @@ def test_the_widget_is_small_in_every_language(sqlite_server: Server) -> None:
 
 def test_voice_is_small_in_every_language(sqlite_server: Server) -> None:
     """The buttons come with the chat of a site that has a voice, the rest at their first tap; what
-    records only where a browser cannot listen."""
+    records only where a browser cannot listen, what hears interruptions only hands-free, what
+    streams only where the server speaks."""
     [buttons] = later(sqlite_server, parts(sqlite_server)[0], "voice/buttons")
     [voice] = later(sqlite_server, buttons, "voice")
     words = later(sqlite_server, buttons, "words/..")
@@ -124,6 +125,10 @@ def test_voice_is_small_in_every_language(sqlite_server: Server) -> None:
     assert packed(sqlite_server, buttons) + most <= 2_000
     [recorder] = later(sqlite_server, voice, "recorder")
     assert packed(sqlite_server, recorder) <= 1_000
+    [guard] = later(sqlite_server, voice, "guard")
+    assert packed(sqlite_server, guard) <= 750
+    [stream] = later(sqlite_server, voice, "stream")
+    assert packed(sqlite_server, stream) <= 500
 
 
 def language_files(server: Server) -> list[str]:

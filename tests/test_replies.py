@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from chat import conversations, replies
-from chat.conversations import Refused
+from chat.conversations import Claim, Refused
 from chat.models import Message
-from chat.replies import Claim, Finished, Open
+from chat.replies import Finished, Open
 from tests.base import ME, OTHER, Talker, check_numbers, finish, make_site
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +134,7 @@ def test_many_texts_are_kept_at_once_and_the_lost_are_named(visitor):
         "text of 1",
         "text of 2",
     ]
-    finish(replies.Claim(visitor.row(), mine[0], 0), "All of it.")
+    finish(conversations.Claim(visitor.row(), mine[0], 0), "All of it.")
     Message.objects.filter(id=mine[1].id).update(owner=OTHER)
     late = [replies.Draft(reply.id, 1, "late words") for reply in mine]
     assert {draft.reply for draft in replies.save_all(late, ME)} == {mine[0].id, mine[1].id}

@@ -1,4 +1,4 @@
-"""How many calls of the voice's service run at once, over all processes.
+"""How many calls of the voice's service run at once, over all processes, and who speaks what.
 
 An account may speak so much at once and no more, whatever process asks. By Redis where there is
 one: each call holds a place there for as long as it can last, so that a killed process gives its
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 LEASE = 60  # seconds that a call can last
 AGAIN = 0.05  # seconds between two looks for a place
 _KEY = "salesagent.voice.places"
+_SPEAKING = "salesagent.voice.speaking."
 _TAKE = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -87,6 +88,23 @@ def _take(mine: str) -> bool:
     except redis.RedisError as error:
         logger.warning("places unknown", extra={"error": type(error).__name__})
         return True
+
+
+def claim(key: str) -> bool:
+    """Whether no other process speaks this. Without Redis's answer each speaks for itself."""
+    try:
+        return bool(_redis().set(_SPEAKING + key, 1, nx=True, ex=LEASE))
+    except redis.RedisError as error:
+        logger.warning("claims unknown", extra={"error": type(error).__name__})
+        return True
+
+
+def release(key: str) -> None:
+    """It was spoken, or was not; whoever waits for it goes on."""
+    try:
+        _redis().delete(_SPEAKING + key)
+    except redis.RedisError:  # its time runs out
+        pass
 
 
 def _next_look(until: float, wait: Callable[[float], None]) -> None:

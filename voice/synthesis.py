@@ -1,11 +1,13 @@
-"""One synthesis in flight for each text and voice, whoever asks for it.
+"""One synthesis in flight for each text and voice, whoever asks for it, in whatever process.
 
 Audio comes from a thread and goes to all who listen, from its beginning, as it comes. When the last
 of them has left the service is hung up on; what is spoken ahead of its listeners goes on alone.
+What another process speaks already is waited for, within VOICE_QUEUE, and read where it is kept.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -15,6 +17,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from voice import places
 from voice.sink import Sink
 from voice.voices import NobodyListens, SpeechFailed, Voice
 
@@ -28,6 +31,7 @@ class Bill(Protocol):
 Speak = Callable[[str, Voice, Sink], None]
 Pay = Callable[[], AbstractAsyncContextManager[Bill]]
 Keep = Callable[[bytes], Awaitable[None]]
+Kept = Callable[[], Awaitable[bytes | None]]
 Ended = Callable[[Exception | None], None]
 
 
@@ -49,10 +53,15 @@ class Synthesis:
         self._loop = asyncio.get_running_loop()
         self._sink = Sink(self._write)
 
-    async def run(self, speak: Speak, pay: Pay, keep: Keep, ended: Ended) -> None:
+    async def run(self, speak: Speak, pay: Pay, keep: Keep, kept: Kept, ended: Ended) -> None:
+        claimed = False
         try:
-            await self._speak(speak, pay)
-            await keep(b"".join(self._pieces))
+            claimed, waited = await self._claim()
+            if waited and (audio := await kept()) is not None:
+                self._take(audio)
+            else:
+                await self._speak(speak, pay)
+                await keep(b"".join(self._pieces))
         except Exception as error:
             self.failure = error
         except asyncio.CancelledError:
@@ -63,6 +72,21 @@ class Synthesis:
             self._tell()
             if not isinstance(self.failure, NobodyListens):
                 ended(self.failure)
+            if claimed:
+                await asyncio.to_thread(places.release, self.key)
+
+    async def _claim(self) -> tuple[bool, bool]:
+        """Whether it is claimed for this process, and whether another one spoke it until now."""
+        if not settings.REDIS_URL:
+            return False, False
+        until, waited = time.monotonic() + settings.VOICE_QUEUE, False
+        while not (mine := await asyncio.to_thread(places.claim, self.key)):
+            waited = True
+            if time.monotonic() > until:
+                break
+            await asyncio.sleep(places.AGAIN)
+            self._sink.check()
+        return mine, waited
 
     async def _speak(self, speak: Speak, pay: Pay) -> None:
         async with pay() as bill:
@@ -178,15 +202,16 @@ class Syntheses:
         return self._running.get(key)
 
     def start(
-        self, text: str, voice: Voice, *, speak: Speak, pay: Pay, keep: Keep, ended: Ended
-    ) -> Synthesis:
+        self, text: str, voice: Voice, *, speak: Speak, pay: Pay, keep: Keep, kept: Kept,
+        ended: Ended,
+    ) -> Synthesis:  # fmt: skip
         """The one that runs for this text and voice, or a new one. Somebody must listen soon."""
         key = voice.key(text)
         running = self._running.get(key)
         if running is not None and not running.gone:
             return running
         made = self._running[key] = Synthesis(key, text, voice)
-        task = asyncio.create_task(made.run(speak, pay, keep, ended))
+        task = asyncio.create_task(made.run(speak, pay, keep, kept, ended))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._over(made, done))
         return made

@@ -27,33 +27,43 @@ QUIET = (
 )
 MakeVisitor = Callable[..., Visitor]
 MakeStaff = Callable[..., Staff]
+Launch = Callable[..., Browser]
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def launch() -> Iterator[Launch]:
+    """Starts a Chromium with these switches more."""
     names = ("chromium", "chromium-browser", "google-chrome")
     binary = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     assert binary, "These tests need Chromium: install it, or name it by CHROMIUM=/path/to/it"
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=binary, args=[*QUIET], timeout=60_000)
-        yield launched
-        launched.close()
+        yield lambda *more: playwright.chromium.launch(
+            executable_path=binary, args=[*QUIET, *more], timeout=60_000
+        )
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Launch) -> Iterator[Browser]:
+    launched = launch()
+    yield launched
+    launched.close()
 
 
 @pytest.fixture
 def visitor(
     browser: Browser, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[MakeVisitor]:
-    """Makes visitors, each with a browser profile; `visitor(like=other)` is another tab of theirs.
+    """Makes visitors, each with a browser profile; `visitor(like=other)` is another tab of theirs,
+    `visitor(at=other)` sits at another browser.
 
     An uncaught error on one of their pages fails the test.
     """
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
 
-    def make(like: Visitor | None = None, **options: object) -> Visitor:
+    def make(like: Visitor | None = None, at: Browser | None = None, **options: object) -> Visitor:
         if like is None:
-            contexts.append(browser.new_context(**options))  # type: ignore[arg-type]
+            contexts.append((at or browser).new_context(**options))  # type: ignore[arg-type]
         context = like.page.context if like else contexts[-1]
         visitors.append(Visitor(context.new_page()))
         return visitors[-1]

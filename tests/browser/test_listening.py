@@ -163,6 +163,7 @@ def test_who_begins_to_speak_ends_what_is_read(one: Visitor) -> None:
     assert microphone(one).evaluate("it => (it.click(), true)")
     begins(one)
     assert not one.page.evaluate("speechSynthesis.speaking")
+    assert one.page.evaluate("sessions.length") == 1
     says(one, "wait", final=False)
     expect(one.panel.locator(".said")).to_be_hidden()
 

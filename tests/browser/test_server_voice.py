@@ -74,7 +74,46 @@ def test_a_reply_is_heard_whole_in_order_and_without_a_gap(one: Visitor) -> None
     assert [it["duration"] for it in played(one, "ended")] == pytest.approx(lasts, abs=0.2)
     # The sound of the next was there before the one before it ended: nothing is waited for.
     assert [it["ready"] for it in played(one, "play")] == [4, 4]
+    ended, next_ones = played(one, "ended")[:2], played(one, "playing")[1:]
+    assert all(
+        after["at"] - before["at"] < 150 for before, after in zip(ended, next_ones, strict=True)
+    )
     expect(bar(one)).to_be_hidden()
+
+
+def test_a_sound_begins_before_all_of_it_has_come(one: Visitor, service: Smallest) -> None:
+    """Its pieces come slowly; what is played is the same as if it had been there at once."""
+    service.always = "drip 0.3"
+    reader(one).click()
+    text = "Nobody has heard these words before, and they take a while."
+    one.ask(f"/say {text}")
+    one.page.wait_for_function("played.some((it) => it.what === 'playing')")
+    [spoken] = [it for it in service.requests if it.body.get("text") == text]
+    assert not spoken.answered
+    one.page.wait_for_function("played.some((it) => it.what === 'ended')")
+    assert played(one, "ended")[0]["duration"] == pytest.approx(
+        len(text) * SECONDS_A_CHARACTER, abs=0.2
+    )
+
+
+def test_a_sound_that_breaks_off_is_said_by_the_browser(one: Visitor, service: Smallest) -> None:
+    service.always = "truncate"
+    reader(one).click()
+    one.ask("/say This breaks off in the middle of what it says.")
+    expect(told(one)).to_contain_text("your device reads instead")
+    one.page.wait_for_function("heard.length === 1")
+
+
+def test_a_browser_that_cannot_stream_waits_for_the_whole(
+    visitor: MakeVisitor, serving: Shop, service: Smallest
+) -> None:
+    service.always = ""
+    made = visitor(viewport=DESKTOP)
+    made.page.add_init_script(PLAYED)
+    made.page.add_init_script("delete window.MediaSource")
+    reader(opens(made, serving)).click()
+    made.ask(f"/say {LONG}")
+    made.page.wait_for_function("played.filter((it) => it.what === 'ended').length === 3")
 
 
 def test_a_pause_holds_a_sound_that_is_on_its_way(one: Visitor, service: Smallest) -> None:
@@ -83,8 +122,9 @@ def test_a_pause_holds_a_sound_that_is_on_its_way(one: Visitor, service: Smalles
     reader(one).click()
     one.ask("/say These words are held back for a while.")
     one.button("Pause").click()
-    with one.page.expect_event("requestfinished", lambda it: it.url.endswith("/0")):
-        service.go.set()
+    service.go.set()
+    one.page.wait_for_timeout(1500)
+    assert service.requests[-1].answered
     one.page.wait_for_function("played.length === 0")
     one.button("Go on").click()
     one.page.wait_for_function("played.some((it) => it.what === 'ended')")

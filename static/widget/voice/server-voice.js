@@ -2,14 +2,16 @@ import { ask } from "./ask.js";
 
 const LATE = 20_000; // milliseconds after which a voice that does not come is taken for gone
 
-/** The server's voice: each segment is a sound of its own, fetched while the one before is heard. */
+/** The server's voice: each segment is a sound of its own, that comes while the one before is heard. */
 export class ServerVoice {
   #chat;
   /** The first is the next to sound. @type {import("./buttons.js").Players} */
   #players;
   #manner;
-  /** By number, for one message. @type {Map<string, Promise<string>>} */
-  #sounds = new Map();
+  /** By message and number. @type {Record<string, Promise<string>>} */
+  #sounds = {};
+  /** Of what is said: only once it has its player the other one is free. @type {Promise<string> | undefined} */
+  #turn;
   #over = new AbortController();
   #paused = false;
   /** The one that sounds, or rests. @type {HTMLAudioElement | undefined} */
@@ -31,10 +33,10 @@ export class ServerVoice {
     const over = this.#over.signal;
     this.#paused = false;
     this.#now = undefined;
-    const url = await this.#sound(segment);
+    const url = await (this.#turn = this.#sound(segment));
     if (over.aborted) return;
-    const [player, other] = this.#players;
-    this.#players = [other, player];
+    const [player] = this.#players;
+    this.#players.reverse();
     this.#now = player;
     if (player.src !== url) player.src = url;
     await new Promise((end, fail) => {
@@ -48,8 +50,8 @@ export class ServerVoice {
   /** So that one follows on the other without a gap. @param {import("./speaker.js").Segment} segment */
   ready(segment) {
     const over = this.#over.signal;
-    this.#sound(segment).then(
-      (url) => {
+    Promise.all([this.#sound(segment), this.#turn]).then(
+      ([url]) => {
         const [next] = this.#players;
         if (!over.aborted && next.paused) next.src = url;
       },
@@ -77,25 +79,23 @@ export class ServerVoice {
     this.#now = undefined;
     this.#over = new AbortController();
     for (const player of this.#players) player.pause();
-    for (const sound of this.#sounds.values()) sound.then(URL.revokeObjectURL, () => {});
-    this.#sounds.clear();
+    for (const sound of Object.values(this.#sounds)) sound.then(URL.revokeObjectURL, () => {});
+    this.#sounds = {};
   }
 
   /** @param {import("./speaker.js").Segment} segment @returns {Promise<string>} its address on this page */
   #sound({ message, n }) {
     const key = `${message}/${n}`;
-    const known = this.#sounds.get(key);
-    if (known) return known;
-    const sound = this.#fetched(key, this.#over.signal);
-    this.#sounds.set(key, sound);
-    return sound;
+    return (this.#sounds[key] ??= this.#fetched(key));
   }
 
-  /** @param {string} key @param {AbortSignal} over */
-  async #fetched(key, over) {
-    const response = await ask(this.#chat, key, {
-      signal: AbortSignal.any([over, AbortSignal.timeout(LATE)]),
-    });
-    return URL.createObjectURL(await response.blob());
+  /** @param {string} key */
+  async #fetched(key) {
+    const [response, { streamed }] = await Promise.all([
+      // Here and not in a line before: what packs the scripts would turn the two around.
+      ask(this.#chat, key, { signal: AbortSignal.any([this.#over.signal, AbortSignal.timeout(LATE)]) }),
+      import("./stream.js"),
+    ]);
+    return streamed(response);
   }
 }

@@ -26,6 +26,7 @@ const SHOWN = 8000; // milliseconds in which a line is read
 class Voice {
   /** Of the language. */
   tag;
+  players;
   #chat;
   #speaker;
   #reader;
@@ -49,6 +50,7 @@ class Voice {
     const { element, conversation, store, h } = chat;
     this.#chat = chat;
     this.tag = tagOf(chat.language.lang);
+    this.players = players;
     /** @type {Manner} */
     const manner = { rate: 1, volume: 1, muted: false, ...store.get("manner") };
     const own = new BrowserVoice(this.tag, manner);
@@ -109,8 +111,7 @@ class Voice {
 
   /** The visitor may be about to speak. */
   rest() {
-    this.#rests = this.reading;
-    if (this.#rests) this.#speaker.pause();
+    if ((this.#rests = this.reading)) this.#speaker.pause();
   }
 
   /** They have said nothing: it goes on. */
@@ -165,12 +166,10 @@ class Voice {
   }
 
   #changed() {
-    const speaker = this.#speaker;
-    if (!speaker) return;
-    this.#bar.update(speaker);
+    this.#bar.update(this.#speaker);
     this.#listener.look();
     this.#marked();
-    shareKeys(speaker, this.#chat.element.querySelector("h2")?.textContent ?? "");
+    shareKeys(this.#speaker, this.#chat.element.querySelector("h2")?.textContent ?? "", () => this.hush());
   }
 
   /** Once its row is there, and anew as that grows. */
@@ -180,7 +179,7 @@ class Voice {
     const row = this.#reader.row(message);
     this.#mark.show(row, text, parts[at]);
     for (const button of this.#chat.element.querySelectorAll(".hear")) {
-      button.setAttribute("aria-pressed", `${!paused && button.closest(".row") === row}`);
+      button.ariaPressed = `${!paused && button.closest(".row") === row}`;
     }
   }
 }
