@@ -99,7 +99,6 @@ class LeadAdmin(Downloads, FetchedById, NamelessLog):
         "at_stage",
         "points",
         "whose",
-        "came_by",
         "came",
         "talk",
     )
@@ -281,15 +280,15 @@ class LeadAdmin(Downloads, FetchedById, NamelessLog):
     def whose(self, lead: Lead) -> str:
         return str(lead.owner or "–")
 
-    @admin.display(description=_("source"))
-    def came_by(self, lead: Lead) -> str:
+    @admin.display(description=_("since"), ordering="created")
+    def came(self, lead: Lead) -> SafeString | str:
+        """And from where, if that is known."""
         source = lead.source()
         found = source.get("campaign") or source.get("source") or host(source.get("referrer", ""))
-        return shortened(found, 24)
-
-    @admin.display(description=_("since"), ordering="created")
-    def came(self, lead: Lead) -> str:
-        return moment(lead.created)
+        if not found:
+            return moment(lead.created)
+        line = '{}<br><span class="desk-quiet">{}</span>'
+        return format_html(line, moment(lead.created), shortened(found, 24))
 
     @admin.display(description=_("conversation"))
     def talk(self, lead: Lead) -> SafeString:
