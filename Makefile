@@ -18,10 +18,13 @@ define find_python
 	exit 1
 endef
 
-BROWSER = CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser
-
 # Most of a test is waiting; all of a file run in one process, which share its servers.
 SPREAD := -n 2 --dist loadfile
+# Beside another on two slow cores a test can miss a moment; what fails twice is a failure.
+define twice
+	@$(1) $(SPREAD) $(ARGS) || { echo "What failed is tried once more, one after another:"; \
+		$(1) --last-failed --last-failed-no-failures none $(ARGS); }
+endef
 
 .PHONY: help install install-dev run tools node test test-postgres extras faults soak lint format lock messages pictures bench clean
 
@@ -60,20 +63,17 @@ $(NODE_MODULES): tests/widget/package-lock.json | node
 	npm --prefix tests/widget ci --ignore-scripts --no-audit --no-fund
 
 # Two calls: playwright's event loop and that of the other tests do not share a process. Of the
-# matrix of faults one case a fault. A browser beside another on two slow cores can miss a moment;
-# what fails twice is a failure.
+# matrix of faults one case a fault.
 test: install-dev $(NODE_MODULES)
 	@$(BIN)/python scripts/tools.py chromium postgresql redis-server nodejs
 	node --test --test-reporter=spec tests/widget/*.test.js
-	$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix and not extras" $(SPREAD) $(ARGS)
-	@$(BROWSER) $(SPREAD) $(ARGS) || { \
-		echo "A browser's test failed. What failed is tried once more, one after another:"; \
-		$(BROWSER) --last-failed --last-failed-no-failures none $(ARGS); }
+	$(call twice,$(BIN)/python -m pytest tests --ignore tests/browser -m "not matrix and not extras")
+	$(call twice,CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python -m pytest tests/browser)
 
 test-postgres: install-dev
 	@$(BIN)/python scripts/tools.py postgresql
-	$(BIN)/python scripts/on_postgres.py $(BIN)/python -m pytest tests --ignore tests/browser \
-		-m "not process and not matrix and not extras" $(SPREAD) $(ARGS)
+	$(call twice,$(BIN)/python scripts/on_postgres.py $(BIN)/python -m pytest tests --ignore tests/browser \
+		-m "not process and not matrix and not extras")
 
 # The voice on this machine, in Chromium too, and the service's own SDK against our stand-in of it: in
 # environments of their own, which take some minutes and a gigabyte to make.
