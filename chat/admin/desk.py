@@ -30,6 +30,10 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of the sidebar. Unfold leaves out what the user has no right to see."""
 
+    questions = reverse("admin:chat_persona_gaps")
+    among = reverse("admin:chat_persona_changelist")  # the personas, whose address begins the same
+    at_personas = request.path.startswith(among) and not request.path.startswith(questions)
+
     def page(title: Any, icon: str, model: str, **more: Any) -> Item:
         app, name = model.split(".")
         allowed = request.user.has_perm(f"{app}.view_{name}")
@@ -56,11 +60,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 {
                     "title": _("Open questions"),
                     "icon": "contact_support",
-                    "link": reverse("admin:chat_persona_gaps"),
+                    "link": questions,
                     "permission": lambda request: request.user.has_perms(OPEN_QUESTIONS),
                 },
                 page(_("Collections"), "folder_open", "knowledge.collection"),
-                page(_("Personas"), "face", "chat.persona"),
+                page(_("Personas"), "face", "chat.persona", active=at_personas),
                 page(_("Sites"), "language", "chat.site"),
                 page(_("Voice"), "graphic_eq", "voice.clip"),
                 page(_("Custom voices"), "record_voice_over", "voice.customvoice"),

@@ -39,8 +39,8 @@ class Gaps(ModelAdmin):
         self._check(request)
         shown = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Open questions"),
+            "content_title": _("Open questions"),
             "sites": sites(request),
             "chosen": chosen(request),
             "media": self.media,

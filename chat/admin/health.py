@@ -35,8 +35,8 @@ class HealthPage(ModelAdmin):
         checks = {"database": {"status": "ok"}, **async_to_sync(health.parts)()}
         shown = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Health"),
+            "content_title": _("Health"),
             "parts": [
                 (PARTS[name], each["status"], STATUS[each["status"]], each.get("detail", ""))
                 for name, each in checks.items()
