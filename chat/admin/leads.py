@@ -287,8 +287,8 @@ class LeadAdmin(Downloads, FetchedById, NamelessLog):
         found = source.get("campaign") or source.get("source") or host(source.get("referrer", ""))
         if not found:
             return moment(lead.created)
-        line = '{}<br><span class="desk-quiet">{}</span>'
-        return format_html(line, moment(lead.created), shortened(found, 24))
+        when = moment(lead.created)
+        return format_html('{}<br><span class="desk-quiet">{}</span>', when, shortened(found, 24))
 
     @admin.display(description=_("conversation"))
     def talk(self, lead: Lead) -> SafeString:
