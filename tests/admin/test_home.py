@@ -10,12 +10,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat import backends, paid, speaking, watching
+from chat.live import live
 from chat.models import CannedReply, Conversation, Lead, Message, Site, Spend, StaffProfile, Tag
 from knowledge.models import Entry
 from tests.admin.desk import HOSTILE, page, queries, reply, talk, transcript
 from tests.base import make_site
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests before these have left behind in this process is no news of the server's."""
+    monkeypatch.setattr(live, "lag", 0.0)
+    monkeypatch.setattr(watching.watch, "concerns", {})
 
 
 def test_the_first_page_says_how_today_goes(staff: Client, site: Site) -> None:
