@@ -139,7 +139,7 @@ def closed(one: Visitor) -> None:
 
 def test_who_speaks_over_a_reply_ends_it_within_a_tenth_of_a_second(hears: Hears) -> None:
     one = hears(quiet(2) + voice(1.5, 0.25) + quiet(20))
-    assert 40 < interrupted(one) - one.page.evaluate("onset") < 100
+    assert 20 < interrupted(one) - one.page.evaluate("onset") < 100
     closed(one)
     expect(listening(one)).to_be_visible()
     says(one, "wait", final=False)
