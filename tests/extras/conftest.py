@@ -30,12 +30,13 @@ def environment() -> Make:
         folder = Path(tempfile.gettempdir()) / f"salesagent-extras-{os.getuid()}" / name
         python = folder / "bin" / "python"
         done = folder / "done"
-        if done.exists() and done.read_text() == repr(steps):
+        made_of = f"{steps}\n{(ROOT / 'requirements.txt').read_text()}"
+        if done.exists() and done.read_text() == made_of:
             return python
         run([sys.executable, "-m", "venv", "--clear", str(folder)])
         for step in steps:
             run([str(python), "-m", "pip", "install", "--quiet", *step])
-        done.write_text(repr(steps))
+        done.write_text(made_of)
         return python
 
     return make
