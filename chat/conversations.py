@@ -248,12 +248,13 @@ def _receive(
     )
     added.append(message)
     claim = None
-    if conversation.state != Conversation.State.OPEN:  # a person has taken over
+    if conversation.state == Conversation.State.OPEN:
+        if opens is not None and conversation.awaiting_since is None:
+            claim = opens(conversation, message)
+        if claim is None:
+            conversation.awaiting_since = conversation.awaiting_since or now
+    else:  # a person has taken over
         conversation.waiting_since = conversation.waiting_since or now
-    elif opens is not None and conversation.awaiting_since is None:
-        claim = opens(conversation, message)
-    if claim is None and conversation.state == Conversation.State.OPEN:
-        conversation.awaiting_since = conversation.awaiting_since or now
     conversation.network = network
     keep(conversation, "awaiting_since", "waiting_since", "network")
     return Received(conversation, message, added, claim=claim)
