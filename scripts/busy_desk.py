@@ -84,6 +84,7 @@ for day in range(13, -1, -1):
             rev=2,
             role="agent",
             text=answer,
+            sources=[{"title": "Questions and answers"}],
             reply_to=asked,
             created=began + timedelta(seconds=2),
             persona_version=version,
