@@ -25,7 +25,7 @@ from django.utils.crypto import salted_hmac
 from chat.llm.prices import Price
 from chat.models import Conversation
 from chat.money import Brake, ModelPrice, Spend, billionths
-from salesagent.prepared import Prepared, Slot
+from salesagent.prepared import Prepared, Slot, by_hand
 
 logger = logging.getLogger(__name__)
 
@@ -181,9 +181,7 @@ def _execute(statement: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[str,
     text = statement.format(spend=spend, brake=brake, rows=", ".join([_ROW] * len(rows)))
     values = [connection.ops.adapt_datefield_value(v) if isinstance(v, date) else v
               for row in rows for v in row]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(text, values)
-        return cursor.fetchall() if "RETURNING" in statement else []
+    return by_hand(text, values)
 
 
 def accounts(payer: Payer, day: date) -> list[Account]:

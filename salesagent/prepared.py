@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.models import Expression, Field, Model, QuerySet, UUIDField
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
@@ -79,7 +80,7 @@ class Prepared(Generic[M]):
             for value in compiled.values
         ]
         with connection.cursor() as cursor:
-            cursor.execute(compiled.sql, given)
+            _execute(connection, cursor, compiled.sql, given)
             return cursor.fetchall()
 
     def _compile(self) -> _Compiled[M]:
@@ -119,13 +120,22 @@ class Prepared(Generic[M]):
 # --- Writing ------------------------------------------------------------------------------------
 
 
-def insert(row: Model) -> None:
-    """Stores a new row whose primary key is set, as `row.save(force_insert=True)` does."""
+def insert(row: Model, *, unless_there: bool = False) -> bool:
+    """Stores a new row whose primary key is set, as `row.save(force_insert=True)` does.
+
+    With `unless_there` it gives False, and stores nothing, where a row is there that excludes it.
+    """
     connection, fields = _connection(), row._meta.concrete_fields
     values = [f.get_db_prep_save(f.pre_save(row, True), connection) for f in fields]
+    statement = _inserts(type(row), connection.vendor)
+    if unless_there:
+        statement += " ON CONFLICT DO NOTHING"
     with connection.cursor() as cursor:
-        cursor.execute(_inserts(type(row), connection.vendor), values)
+        _execute(connection, cursor, statement, values)
+        if not cursor.rowcount:
+            return False
     row._state.adding, row._state.db = False, connection.alias
+    return True
 
 
 def update(row: Model, *names: str) -> None:
@@ -138,7 +148,8 @@ def update(row: Model, *names: str) -> None:
     values = [f.get_db_prep_save(f.pre_save(row, False), connection) for f in fields]
     with connection.cursor() as cursor:
         statement = _updates(type(row), names, connection.vendor)
-        cursor.execute(statement, [*values, pk.get_db_prep_save(row.pk, connection)])
+        values.append(pk.get_db_prep_save(row.pk, connection))
+        _execute(connection, cursor, statement, values)
         if cursor.rowcount != 1:
             raise DatabaseError("the row is gone")
 
@@ -165,6 +176,30 @@ def _updates(model: type[Model], names: Sequence[str], vendor: str) -> str:
     pairs = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
     table = _quoted(model._meta.db_table)
     return f"UPDATE {table} SET {pairs} WHERE {_quoted(pk.column)} = %s"  # noqa: S608
+
+
+def by_hand(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Runs a statement that was written by hand; its rows, where it gives any."""
+    connection = _connection()
+    with connection.cursor() as cursor:
+        _execute(connection, cursor, statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _execute(connection: Any, cursor: Any, statement: str, values: Sequence[Any]) -> None:
+    """Has PostgreSQL keep its plan of the statement: to plan one takes it as long as to run it.
+
+    Of these statements alone, for what a plan is worth to one value it is worth to all.
+    """
+    own = connection.connection if connection.vendor == "postgresql" else None
+    if own is None or not settings.DATABASE_PREPARES:
+        cursor.execute(statement, values)
+        return
+    own.prepare_threshold = 0
+    try:
+        cursor.execute(statement, values)
+    finally:
+        own.prepare_threshold = None
 
 
 def _quoted(name: str) -> str:

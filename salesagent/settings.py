@@ -179,6 +179,9 @@ DATABASES: dict[str, dict[str, Any]] = {
 # How many threads of a process do the chat's database work; 0: four, and one on SQLite, where a
 # second would only wait for the first, and longer than it has to.
 CHAT_DATABASE_THREADS = whole("CHAT_DATABASE_THREADS", 0)
+# Whether PostgreSQL keeps its plans of the statements that every reply needs. Not behind a pooler
+# that gives each transaction another connection and knows nothing of plans.
+DATABASE_PREPARES = flag("DATABASE_PREPARES", True)
 # Seconds after which PostgreSQL ends a statement; 0 lets it run (the release phase migrates so).
 CHAT_STATEMENT_TIMEOUT = number("CHAT_STATEMENT_TIMEOUT", 5.0)
 _database = DATABASES["default"]

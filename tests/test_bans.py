@@ -54,14 +54,14 @@ BANS = {
         "eval(text)",
     ),
     "SQL that is written by hand": Ban(
-        r"\bRawSQL\b|(?:objects|query_?set|rows|\))\.raw\(|\.extra\(|\.cursor\(\)",
+        r"\bRawSQL\b|(?:objects|query_?set|rows|\))\.raw\(|\.extra\(|\.cursor\(\)|\bby_hand\(",
         PY,
         "Lead.objects.raw(query)",
         {
             "chat/budgets.py": "one conditional update for all payers; values are parameters",
             "chat/checks.py": "asks whether the database is there",
             "chat/health.py": "SELECT 1",
-            "salesagent/prepared.py": "what the ORM compiled; values are parameters",
+            "salesagent/prepared.py": "what the ORM compiled, or `by_hand`; values are parameters",
             "chat/replies.py": "one UPDATE for many texts; values are parameters",
         },
     ),

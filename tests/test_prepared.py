@@ -3,8 +3,8 @@
 import uuid
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import IntegerField
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import IntegerField, QuerySet, Value
 
 from chat.models import Conversation, Message
 from salesagent.prepared import Prepared, Slot, insert, update
@@ -93,6 +93,32 @@ def test_what_a_constraint_forbids_is_not_stored(said):
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(Message(conversation=said, seq=1, rev=99, role="agent"))
     assert said.messages.filter(rev=99).count() == 0
+
+
+def test_a_row_that_another_excludes_is_left_out(said):
+    assert not insert(Message(conversation=said, seq=1, rev=99, role="agent"), unless_there=True)
+    assert insert(Message(conversation=said, seq=98, rev=99, role="agent"), unless_there=True)
+    assert list(said.messages.filter(rev=99).values_list("seq", flat=True)) == [98]
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_plans_are_kept_of_these_statements_alone(said, settings, prepares):
+    settings.DATABASE_PREPARES = prepares
+    ours, plain = (f"n{uuid.uuid4().hex}" for _ in range(2))
+
+    def named(name: str, id: object) -> "QuerySet[Message]":
+        return Message.objects.annotate(**{name: Value(1)}).filter(id=id)
+
+    prepared = Prepared(lambda: named(ours, Slot("id")))
+    for _ in range(7):  # a driver left to itself prepares what it is asked for the sixth time
+        prepared.raw(id=said.id)
+        list(named(plain, said.id))
+    if connection.vendor != "postgresql":
+        return  # no plans are kept there, and it answers all the same
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        kept = " ".join(statement for (statement,) in cursor.fetchall())
+    assert (ours in kept, plain in kept) == (prepares, False)
 
 
 def test_fields_are_stored_as_by_save(said, django_assert_num_queries):
