@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import CharField, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -142,7 +142,14 @@ def _lockable() -> QuerySet[Conversation]:
 
 
 _LOCK = Prepared(lambda: _lockable().filter(id=Slot("id")))
-_LOCK_THEIRS = Prepared(lambda: _lockable().filter(id=Slot("id"), visitor_id=Slot("visitor")))
+# With all that `prompts.load` needs of it.
+_LOCK_THEIRS = Prepared(
+    lambda: (
+        _lockable()
+        .select_related("site__persona__published", "visitor")
+        .filter(id=Slot("id"), visitor_id=Slot("visitor"))
+    )
+)
 _NAMED = Prepared(lambda: Conversation.objects.select_related("site").filter(id=Slot("id")))
 _THEIR_LATEST = Prepared(
     lambda: (
@@ -150,11 +157,6 @@ _THEIR_LATEST = Prepared(
         .filter(visitor_id=Slot("visitor"))
         .order_by("-created")[:1]
     )
-)
-_SENT = Prepared(
-    lambda: Message.objects.filter(
-        visitor_id=Slot("visitor"), client_id=Slot("client_id", CharField())
-    ).values_list("id")
 )
 
 
@@ -227,9 +229,10 @@ def _receive(
     opens: Opens | None,
 ) -> Received:
     conversation = _locked(visitor_id, conversation_id)
-    earlier = _sent_before(visitor_id, client_id)
-    if earlier is not None:
-        return Received(earlier.conversation, earlier, [], duplicate=True)
+    if conversation is None or not conversation.last_seq or not conversation.site.enabled:
+        earlier = _sent_before(visitor_id, client_id)  # otherwise the row itself says so
+        if earlier is not None:
+            return earlier
     if conversation is None:
         conversation = begin(current(visitor_id, conversation_id).id)
     if not conversation.site.enabled:  # by now: the caller's is as old as its socket
@@ -238,7 +241,7 @@ def _receive(
     added = []
     if conversation.last_seq == 0 and (greeting := _greeting(conversation.site)):
         added.append(conversation.add(role=Message.Role.AGENT, text=greeting, created=now))
-    message = conversation.add(
+    message = conversation.add_unless_there(
         role=Message.Role.VISITOR,
         text=text,
         created=now,
@@ -246,6 +249,11 @@ def _receive(
         client_id=client_id,
         spoken=spoken,
     )
+    if message is None:
+        earlier = _sent_before(visitor_id, client_id)
+        if earlier is None:
+            raise IntegrityError("What excluded the message has gone.")
+        return earlier
     added.append(message)
     claim = None
     if conversation.state == Conversation.State.OPEN:
@@ -278,11 +286,12 @@ def _locked(visitor: uuid.UUID, conversation: uuid.UUID) -> Conversation | None:
     return latest
 
 
-def _sent_before(visitor: uuid.UUID, client_id: str) -> Message | None:
-    if not _SENT.raw(visitor=visitor, client_id=client_id):
-        return None  # nearly always: a whole message with all around it would be asked for in vain
+def _sent_before(visitor: uuid.UUID, client_id: str) -> Received | None:
     sent = Message.objects.select_related("conversation__site")
-    return sent.get(visitor=visitor, client_id=client_id)
+    message = sent.filter(visitor=visitor, client_id=client_id).first()
+    if message is None:
+        return None
+    return Received(message.conversation, message, [], duplicate=True)
 
 
 def begin_visitor(

@@ -64,11 +64,6 @@ class Outcome:
 
 
 _OPEN = Prepared(lambda: Message.objects.open().filter(conversation_id=Slot("conversation")))
-_IS_OPEN = Prepared(
-    lambda: (
-        Message.objects.open().filter(conversation_id=Slot("conversation")).values_list("id")[:1]
-    )
-)
 _QUESTION = Prepared(
     lambda: Message.objects.filter(
         conversation_id=Slot("conversation"), role=Message.Role.VISITOR
@@ -109,7 +104,7 @@ def claim(
                 return Open(open_reply.id, open_reply.attempt, open_reply.owner)
             ended.append(end_orphan(row, open_reply))
         question = _QUESTION.first(conversation=conversation)
-        reply = _opened(row, question, owner, since=row.awaiting_since)
+        reply = row.add(**_opened(row, question, owner, since=row.awaiting_since))
         row.awaiting_since = None
         keep(row, "awaiting_since")
         return Claim(row, reply, question.seq if question else 0, ended)
@@ -119,30 +114,33 @@ def opens(owner: str) -> Opens:
     """For `conversations.receive`: the reply opens in the transaction that stores the question."""
 
     def open_reply(row: Conversation, question: Message) -> Claim | None:
-        if _IS_OPEN.raw(conversation=row.id):
-            return None  # its writer has to end it first
-        return Claim(row, _opened(row, question, owner, since=question.created), question.seq)
+        reply = row.add_unless_there(**_opened(row, question, owner, since=question.created))
+        if reply is None:
+            return None  # another is open, and its writer has to end it first
+        return Claim(row, reply, question.seq)
 
     return open_reply
 
 
-def _opened(row: Conversation, question: Message | None, owner: str, *, since: datetime) -> Message:
-    """The row of a reply that the visitor waits for since then; the caller saves `row`."""
+def _opened(
+    row: Conversation, question: Message | None, owner: str, *, since: datetime
+) -> dict[str, Any]:
+    """The columns of a reply that the visitor waits for since then."""
     now = timezone.now()
     # After an outage the time is long over; then the visitor gets half of it from now.
     deadline = max(
         since + timedelta(seconds=settings.CHAT_REPLY_DEADLINE),
         now + timedelta(seconds=settings.CHAT_REPLY_DEADLINE / 2),
     )
-    return row.add(
-        role=Message.Role.AGENT,
-        state=Message.State.STREAMING,
-        reply_to=question,
-        owner=owner,
-        lease_until=_lease(now, deadline),
-        deadline=deadline,
-        persona_version_id=row.site.persona.published_id,
-    )
+    return {
+        "role": Message.Role.AGENT,
+        "state": Message.State.STREAMING,
+        "reply_to": question,
+        "owner": owner,
+        "lease_until": _lease(now, deadline),
+        "deadline": deadline,
+        "persona_version_id": row.site.persona.published_id,
+    }
 
 
 def take_over(reply: uuid.UUID, owner: str) -> Claim | Finished | None:

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import IntegrityError, models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -117,10 +117,17 @@ class Conversation(models.Model):
 
     def add(self, **fields: Any) -> "Message":
         """A new message at the end. The caller holds the row's lock and saves `self` after."""
-        self.last_seq += 1
-        self.rev += 1
-        message = Message(conversation=self, seq=self.last_seq, rev=self.rev, **fields)
-        insert(message)
+        added = self.add_unless_there(**fields)
+        if added is None:
+            raise IntegrityError("A message is there that excludes this one.")
+        return added
+
+    def add_unless_there(self, **fields: Any) -> "Message | None":
+        """As `add`; None where a message with its `client_id` is there, or another open reply."""
+        message = Message(conversation=self, seq=self.last_seq + 1, rev=self.rev + 1, **fields)
+        if not insert(message, unless_there=True):
+            return None
+        self.last_seq, self.rev = message.seq, message.rev
         return message
 
     def change(self, message: "Message", **fields: Any) -> "Message":
