@@ -60,6 +60,12 @@ def chain() -> Sequence[tuple[LLM, str]]:
     return chain
 
 
+def pays_first() -> str | None:
+    """The model ("": the persona's) that is asked first, where that costs money and may be done."""
+    llm, model = chain()[0]
+    return model if llm.paid and breaker(llm, model).admits() else None
+
+
 def paid() -> bool:
     """Whether the configured model costs money."""
     return settings.CHAT_BACKEND == "completions"

@@ -56,7 +56,7 @@ class Stream:
         """The next piece: at once if the line was quiet, otherwise with the next frame."""
         self._pending += text
         if self._timer is None:
-            window = WIDE_FRAME if self._live.lag > LAG else FRAME
+            window = WIDE_FRAME if self._live.behind else FRAME
             wait = self._flushed + window - time.monotonic()
             if wait <= 0:
                 self._flush()
@@ -154,6 +154,11 @@ class Live:
         self._subscribed: set[uuid.UUID] = set()
         self._rest_until = 0.0  # monotonic seconds: a layer that is down is not asked at once again
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the event loop lags so far that frames are joined to longer ones."""
+        return self.lag > LAG
 
     async def start(self) -> None:
         """Opens the line to other processes, where there can be any."""

@@ -5,14 +5,15 @@ import hmac
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
 from django.conf import settings
 from django.db.models import IntegerField
 
-from chat import context, personas
-from chat.llm import Found, Prompt, Search
+from chat import context, personas, tools
+from chat.llm import Found, Prompt, Search, prices
 from chat.models import Conversation, Lead, Message, PersonaVersion
 from salesagent.prepared import Prepared, Slot
 
@@ -66,9 +67,14 @@ class Material:
     open_reply: bool
 
 
-def load(conversation: uuid.UUID, before: int | None = None) -> Material | None:
-    """Reads a conversation; `before` is the `seq` of a reply that is to be written again."""
-    row = _CONVERSATION.first(id=conversation)
+def load(
+    conversation: uuid.UUID, before: int | None = None, row: Conversation | None = None
+) -> Material | None:
+    """Reads a conversation; `before` is the `seq` of a reply that is to be written again.
+
+    `row`: the conversation, where it has just been read.
+    """
+    row = row or _CONVERSATION.first(id=conversation)
     if row is None:
         return None
     end = before if before is not None else row.last_seq + 1
@@ -121,16 +127,22 @@ def _about(material: Material) -> Mapping[str, str]:
     return {**told, **material.known}
 
 
-def model_of(material: Material, model: str = "") -> str:
+def model_of(version: PersonaVersion | None, model: str = "") -> str:
     """The model that is asked: the one named, else the persona's, else the setting's."""
-    version = material.version
     return model or (version.model if version else "") or settings.CHAT_MODEL
 
 
-def reply_tokens(material: Material) -> int:
+def reply_tokens(version: PersonaVersion | None) -> int:
     """So many tokens a reply may have."""
-    version = material.version
     return (version.reply_tokens if version else None) or settings.CHAT_REPLY_TOKENS
+
+
+def dearest(version: PersonaVersion | None, model: str = "") -> Decimal:
+    """Dollars that the first request for a reply hardly ever exceeds, before its prompt is made."""
+    model = model_of(version, model)
+    room = context.budget_for(model, settings.CHAT_CONTEXT_TOKENS)
+    offered = tools.allowed(version.tools_off if version else ())
+    return prices.ample(model, room, offered, reply_tokens(version))
 
 
 @lru_cache(maxsize=4)
@@ -153,7 +165,7 @@ def make(
 ) -> tuple[Prompt, context.Fitted]:
     """The prompt within the model's budget, and what of the material it holds."""
     row, version = material.conversation, material.version
-    model = model_of(material, model)
+    model = model_of(version, model)
     fitted = context.fit(
         instructions=_MARK.format(canary=canary(settings.SECRET_KEY)) + instructions(material),
         facts=row.site.facts,
@@ -174,7 +186,7 @@ def make(
         search=search,
         signed=material.signed,
         model=model,
-        reply_tokens=reply_tokens(material),
+        reply_tokens=reply_tokens(version),
         temperature=version.temperature if version else None,
         cache_key=f"{row.site.key}-{version.pk if version else 0}",
         visitor=hashlib.sha256(f"{settings.SECRET_KEY}{row.visitor_id}".encode()).hexdigest()[:32],

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 
 from chat import (
+    ahead,
     backends,
     context,
     conversations,
@@ -23,6 +24,7 @@ from chat import (
     knowing,
     limits,
     metrics,
+    paid,
     prompts,
     replies,
     staff_wire,
@@ -72,11 +74,16 @@ class Turn:
         conversation: uuid.UUID,
         searching: knowing.Searching | None = None,
         network: str = "",
+        material: prompts.Material | None = None,
+        advance: paid.Advance | None = None,
     ) -> None:
+        """What is known or under way already is handed in."""
         self.conversation = conversation
         self.network = network  # `limits.mark` of the visitor's address, where it is known
         self.done = asyncio.Event()
         self._searching = searching
+        self._material = material
+        self._advance = advance
         self._started = time.monotonic()
         self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
         self._writer: Writer | None = None
@@ -140,6 +147,8 @@ class Turn:
             if self._opened.done():
                 live.end(self._opened.result().stream)
             await self._abandon()
+            if self._advance is not None:
+                self._advance.drop()
             self.done.set()
         if awaits or self._newest > self._read:
             live.spawn(answer(self.conversation, network=self.network))
@@ -189,7 +198,8 @@ class Turn:
 
     async def _written_from(self, before: int | None) -> Outcome:
         while True:
-            material = await query(prompts.load, self.conversation, before)
+            material, self._material = self._material, None
+            material = material or await query(prompts.load, self.conversation, before)
             if material is not None and material.open_reply and before is None:
                 await asyncio.shield(self._opened)
                 material = await query(prompts.load, self.conversation)
@@ -198,12 +208,14 @@ class Turn:
             row = material.conversation
             if before is None:
                 self._read = material.newest
+            ahead.note(material)
             self._writer = Writer(
                 material=material,
                 searching=self._searching or knowing.Searching(row.site, Payer.of(row), row.locale),
                 models=backends.chain(),
                 line=self._line,
                 started=self._started,
+                advance=self._advance,
             )
             try:
                 return await self._writer.write()
@@ -344,28 +356,34 @@ async def say(
     """
     payer = Payer(site.pk, site.daily_budget, visitor, network)
     searching = knowing.Searching(site, payer, locale, frame.text)
-    received = await query(
-        conversations.receive,
-        site=site,
-        visitor=visitor,
-        conversation=conversation,
-        client_id=frame.client_id,
-        text=frame.text,
-        spoken=frame.voice,
-        page=page,
-        locale=locale,
-        signed=signed,
-        network=network,
-        consent=frame.consent,
-        issued=issued,
-        opens=None if draining else replies.opens(live.name),
-    )
-    row = received.conversation
-    if received.claim is not None:
-        turn = Turn(row.id, searching, network)
-        await turn.open(received.claim, received.added)
-        live.spawn(turn.run(received.claim))
-        return received
+    advance = ahead.money(site, payer)
+    try:
+        received, material = await query(
+            ahead.receive,
+            site=site,
+            visitor=visitor,
+            conversation=conversation,
+            client_id=frame.client_id,
+            text=frame.text,
+            spoken=frame.voice,
+            page=page,
+            locale=locale,
+            signed=signed,
+            network=network,
+            consent=frame.consent,
+            issued=issued,
+            opens=None if draining else replies.opens(live.name),
+        )
+        row = received.conversation
+        if received.claim is not None:
+            turn = Turn(row.id, searching, network, material, advance)
+            await turn.open(received.claim, received.added)
+            live.spawn(turn.run(received.claim))
+            advance = None  # the turn's now
+            return received
+    finally:
+        if advance is not None:
+            advance.drop()
     await live.tell(row.id, [message.as_frame() for message in received.added])
     if not received.duplicate and row.state == Conversation.State.HUMAN:
         news = staff_wire.news("said", str(row.id), row.site.name)

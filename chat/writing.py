@@ -35,7 +35,7 @@ from chat import (
 from chat.budgets import Payer
 from chat.database import query
 from chat.knowing import Searching
-from chat.live import Stream, live
+from chat.live import WIDE_FRAME, Stream, live
 from chat.llm import (
     LLM,
     Cited,
@@ -125,6 +125,7 @@ class Writer:
         models: Sequence[tuple[LLM, str]],
         line: Callable[[], Awaitable[tuple[Stream, datetime | None]]],
         started: float,
+        advance: paid.Advance | None = None,
     ) -> None:
         self._material = material
         self._conversation: uuid.UUID = material.conversation.id
@@ -146,7 +147,7 @@ class Writer:
         version = material.version
         self._tools_off: Sequence[str] = version.tools_off if version else ()
         self._tools = tools.allowed(self._tools_off)
-        self._advance: paid.Advance | None = None
+        self._advance = advance
         self._unpaid = False  # no money is left for this reply
         self._asked = 0  # paid requests so far, of all models
         self._guard: leaks.Guard  # of this attempt
@@ -157,7 +158,7 @@ class Writer:
 
     async def write(self) -> Outcome:
         """The reply's end. Its text is what the stream was given."""
-        self._advance = self._held_in_advance()
+        self._advance = self._advance or self._held_in_advance()
         try:
             return await self._written()
         finally:
@@ -166,12 +167,10 @@ class Writer:
 
     def _held_in_advance(self) -> paid.Advance | None:
         """Money for the first request, while the knowledge is searched and the prompt made."""
-        llm, name = self._models[0]
-        if not llm.paid or not backends.breaker(llm, name).admits():
+        model = backends.pays_first()
+        if model is None:
             return None
-        model, most = prompts.model_of(self._material, name), prompts.reply_tokens(self._material)
-        budget = context.budget_for(model, settings.CHAT_CONTEXT_TOKENS)
-        return paid.Advance(self._payer, prices.ample(model, budget, self._tools, most))
+        return paid.Advance(self._payer, prompts.dearest(self._material.version, model))
 
     async def _written(self) -> Outcome:
         question = self._material.question
@@ -318,6 +317,8 @@ class Writer:
                         await self._pass(self._guard.passes(event.text))
                         if self._cut:
                             break
+                        if live.behind:  # what comes meanwhile is read and shown in one piece
+                            await asyncio.sleep(WIDE_FRAME)
                     elif isinstance(event, ToolCall):
                         calls.append(event)
                     elif isinstance(event, Cited):
