@@ -427,7 +427,7 @@ def after(
     named: str | None = None,
     epoch: str | None = None,
 ) -> Changes:
-    """What a client that has seen `rev` of conversation `named` has missed.
+    """What a client that has seen `rev` of conversation `named` has missed; all, if `rev` is none.
 
     As many whole messages as fit into one frame, lowest `rev` first, beside the open reply.
     """
@@ -443,7 +443,7 @@ def changes_of(conversation: uuid.UUID, rev: int) -> Changes | None:
         row = _NAMED.first(id=conversation)
         if row is None:
             return None
-        changes = _changes(Talk(row.id, row), rev, full=rev > row.rev)
+        changes = _changes(Talk(row.id, row), rev, full=not 0 <= rev <= row.rev)
         if not _moved_on(row):
             return changes
 
@@ -454,7 +454,8 @@ def _look(
     talk = current(visitor, conversation)
     shown = talk.as_field()
     other = (named or str(conversation)) != shown["id"]
-    full = other or rev > shown["rev"] or (epoch is not None and epoch != str(shown["epoch"]))
+    unknown = other or not 0 <= rev <= shown["rev"]
+    full = unknown or (epoch is not None and epoch != str(shown["epoch"]))
     return _changes(talk, rev, full)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from chat import metrics, wire
-from chat.sockets import Socket
+from chat.sockets import NOTHING, Socket
 from chat.spoken import Speaking
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Live:
         """From now on `socket` is told of this conversation, and of no other."""
         if socket.conversation != conversation:
             self.leave(socket)
-            socket.conversation = conversation
+            socket.conversation, socket.rev = conversation, NOTHING
             self.sockets.setdefault(conversation, set()).add(socket)
             self.speaking.look(conversation)
         if self._channel and conversation not in self._subscribed:

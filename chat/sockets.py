@@ -16,6 +16,7 @@ from chat.spoken import Spoken
 
 logger = logging.getLogger(__name__)
 
+NOTHING = -1  # `rev` of a socket that was shown nothing yet of the conversation it is in
 MAX_QUEUED = 256 * 1024  # characters that wait for a slow reader; beyond it deltas are dropped
 
 
@@ -31,9 +32,9 @@ class Member(Protocol):
 class Socket:
     """A visitor's socket, or one of staff, as seen by `live`.
 
-    `rev` is the highest that was sent down. Everything goes through a queue of its own, so that a
-    slow reader holds up nobody: when the queue is full deltas are dropped, and once it has drained
-    the socket is given a fresh `status`.
+    `rev` is the highest that was sent down of `conversation`. Everything goes through a queue of
+    its own, so that a slow reader holds up nobody: when the queue is full deltas are dropped, and
+    once it has drained the socket is given a fresh `status`.
 
     While it is read from the database what this socket has missed (`reading`), what comes in waits
     its turn. `reload` reads and sends that; with True as one `status` frame, whatever it is.
