@@ -59,7 +59,7 @@ ADMIN: Directives = {
 PERMISSIONS = ", ".join(
     [
         *(f"{name}=()" for name in ("camera", "display-capture", "geolocation", "payment", "usb")),
-        *(f"{name}=()" for name in ("serial", "hid", "midi", "bluetooth", "browsing-topics")),
+        *(f"{name}=()" for name in ("serial", "hid", "midi", "browsing-topics")),
         "microphone=(self)",
     ]
 )
