@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 from chat import deliveries, outbound
 from chat.admin.conversations import ReadOnlyAdmin
 from chat.admin.desk import labelled, link_to, moment, shortened
+from chat.admin.filters import FetchedById, Narrow
 from chat.models import Delivery, Webhook
 from chat.models.webhooks import new_secret
 
@@ -117,13 +118,14 @@ class WebhookAdmin(ModelAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(FetchedById, ReadOnlyAdmin):
     list_display = ("made", "event", "of_lead", "to", "how", "attempts", "answer", "next")
     list_display_links = ("made",)
     list_filter = (("state", ChoicesDropdownFilter), ("webhook", RelatedDropdownFilter))
     list_filter_submit = True
     list_per_page = 50
     list_fullwidth = True
+    paginator = Narrow
     show_full_result_count = False
     ordering = ("-created",)
     fields = (("id", "event"), "to", "of_lead", ("how", "attempts"), ("made", "arrived"), "tried")
