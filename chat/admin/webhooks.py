@@ -13,12 +13,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminURLInputWidget
 
 from chat import deliveries, outbound
 from chat.admin.conversations import ReadOnlyAdmin
+from chat.admin.deleting import CountedDeletion
 from chat.admin.desk import labelled, link_to, moment, shortened
 from chat.admin.filters import FetchedById, Narrow
 from chat.models import Delivery, Webhook
@@ -54,7 +54,8 @@ class WebhookForm(forms.ModelForm):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ModelAdmin):
+class WebhookAdmin(CountedDeletion):
+    along = "deliveries"
     form = WebhookForm
     list_display = ("url", "site", "on", "latest")
     list_filter = (("site", RelatedDropdownFilter),)
