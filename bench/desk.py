@@ -1,7 +1,10 @@
 """How long the server takes for each page of the desk, with as many messages as there are.
 
-    DATABASE_URL=postgres://... python manage.py fill_demo --messages 1000000
-    DATABASE_URL=postgres://... python -m bench.desk [--times 30] [--only WORD]
+    export DATABASE_URL=postgres://...
+    python manage.py migrate
+    python manage.py seed_demo
+    python manage.py fill_demo --messages 1000000
+    python -m bench.desk [--times 30] [--only WORD]
 
 Asks each page in this process, without a socket or a browser between, as a member of staff who may
 see all of it, and prints for each the median and the 95th percentile of the wall clock, the CPU
@@ -46,6 +49,7 @@ FILTERS = [
     "failed=yes&lead=yes&language=pl",
     "rated=yes&state__exact=closed&language=it",
     "q=bike&lead=yes",
+    "q=bike+cargo+price&state__exact=open&language=de&period=30",
 ]
 WORDS = (
     "bike",
@@ -57,6 +61,11 @@ WORDS = (
     '"cargo bike"',
     "winter test ride",
     "bike cargo price delivery battery range",
+    "bike cargo price delivery battery range children brake",
+    '"winter test" ride children',
+    "zebra giraffe",
+    "bike zebra",
+    "@visitor.example bike cargo price delivery battery range brake",
     "visitor",
     "@visitor.example",
     "ab12",
@@ -81,6 +90,9 @@ OTHERS = {
     "persona": "chat/persona/1/change/",
     "compare": "chat/persona/1/compare/",
     "questions to answer again": "chat/persona/1/questions/",
+    "questions to answer again, bad ones": "chat/persona/1/questions/?which=bad",
+    "questions to answer again, searched": "chat/persona/1/questions/?q=bike",
+    "questions to answer again, not found": "chat/persona/1/questions/?q=zebra",
     "open questions": "chat/persona/open-questions/",
     "open questions, gathered": "chat/persona/gathered/",
     "knowledge": "knowledge/entry/",
@@ -89,20 +101,31 @@ OTHERS = {
     "import": "knowledge/entry/import/",
     "sites": "chat/site/",
     "site": "chat/site/1/change/",
+    "site, to be deleted": "chat/site/1/delete/",
     "spending": "chat/spend/",
     "prices": "chat/modelprice/",
     "webhooks": "chat/webhook/",
     "deliveries": "chat/delivery/",
+    "deliveries, failed": "chat/delivery/?state__exact=failed",
     "canned replies": "chat/cannedreply/",
     "users": "auth/user/",
+    "health": "chat/conversation/health/",
     "voice": "voice/clip/",
     "visitors": "chat/visitor/",
 }
 
 
+def last(model: Any) -> int:
+    """The last page that its list can be turned to."""
+    from django.contrib import admin
+
+    shown = admin.site.get_model_admin(model)
+    return int(shown.paginator(model.objects.order_by("pk"), shown.list_per_page).num_pages)
+
+
 def pages() -> Iterator[tuple[str, Sequence[str]]]:
     """Names, and addresses that take turns: of one talk the second opening costs less."""
-    from chat.models import Conversation, Lead
+    from chat.models import Conversation, Delivery, Lead, Visitor
 
     newest = Conversation.objects.order_by("-updated").values_list("pk", flat=True)[:30]
     longest = Conversation.objects.order_by("-last_seq").values_list("pk", flat=True)[:30]
@@ -110,15 +133,25 @@ def pages() -> Iterator[tuple[str, Sequence[str]]]:
     yield "conversations", [TALKS]
     for query in FILTERS:
         yield f"conversations, {query}", [f"{TALKS}?{query}"]
+    yield "conversations, the last page", [f"{TALKS}?p={last(Conversation)}"]
     for words in WORDS:
         yield f"conversations, search: {words}", [f"{TALKS}?q={quote(words)}"]
     yield "transcript", [f"{TALKS}{pk}/change/" for pk in newest]
     yield "transcript, the longest", [f"{TALKS}{pk}/change/" for pk in longest]
+    yield "a talk's history", [f"{TALKS}{pk}/history/" for pk in newest]
+    yield "a visitor, to be erased", [f"{TALKS}{pk}/delete/" for pk in newest]
     yield "leads", [LEADS]
+    yield "leads, the last page", [f"{LEADS}?p={last(Lead)}"]
     for query in LEAD_FILTERS:
         yield f"leads, {query}", [f"{LEADS}?{query}"]
     leads = Lead.objects.order_by("-created").values_list("pk", flat=True)[:30]
     yield "lead", [f"{LEADS}{pk}/change/" for pk in leads]
+    yield "a lead's history", [f"{LEADS}{pk}/history/" for pk in leads]
+    yield "a lead, to be deleted", [f"{LEADS}{pk}/delete/" for pk in leads]
+    visitors = Visitor.objects.order_by("-created").values_list("pk", flat=True)[:30]
+    yield "visitor", [f"/admin/chat/visitor/{pk}/change/" for pk in visitors]
+    yield "visitors, the last page", [f"/admin/chat/visitor/?p={last(Visitor)}"]
+    yield "deliveries, the last page", [f"/admin/chat/delivery/?p={last(Delivery)}"]
     for name, path in OTHERS.items():
         yield name, [f"/admin/{path}"]
 

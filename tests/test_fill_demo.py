@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from chat.models import Conversation, Lead, Message, Visitor
@@ -29,6 +30,17 @@ def test_it_adds_talks_that_keep_every_rule() -> None:
     for row in Conversation.objects.all():
         check_numbers(row)
     assert Lead.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans without statistics")
+def test_the_database_knows_what_it_has_been_filled_with() -> None:
+    """As after autovacuum, which a measurement does not wait for."""
+    make_site()
+    fill(100)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT tablename FROM pg_stats")
+        known = {name for (name,) in cursor.fetchall()}
+    assert {m._meta.db_table for m in (Visitor, Conversation, Message, Lead)} <= known
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -32,7 +32,9 @@ class FetchedById:
 
     def get_paginator(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **more: Any
-    ) -> Narrow:
+    ) -> Paginator:
+        if queryset.model is not self.model:  # type: ignore[attr-defined]
+            return Paginator(queryset, *args, **more)  # of what the log has of one row
         made: Narrow = super().get_paginator(request, queryset, *args, **more)  # type: ignore[misc]
         made.rows = self.get_queryset(request).order_by()  # type: ignore[attr-defined]
         return made

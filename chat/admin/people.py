@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from chat.admin.deleting import CountedDeletion
 from chat.admin.twofactor import Resets, TwoFactor
 from chat.models import CannedReply, StaffProfile
 from chat.staff import seen_by
@@ -21,7 +22,8 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(Resets, BaseUserAdmin, ModelAdmin):
+class UserAdmin(Resets, CountedDeletion, BaseUserAdmin, ModelAdmin):
+    along = "logentry"  # all they did, each conversation that they opened
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -13,8 +13,8 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 
+from chat.admin.deleting import CountedDeletion
 from chat.admin.desk import as_written
 from chat.admin.site_form import SiteForm, languages
 from chat.models import Site, new_identity_key
@@ -29,7 +29,9 @@ def script_tag(site: Site, base: str) -> str:
 
 
 @admin.register(Site)
-class SiteAdmin(ModelAdmin):
+class SiteAdmin(CountedDeletion):
+    along = "conversations"
+    fast = False  # and messages with each
     form = SiteForm
     list_display = ("name", "key", "on", "persona", "collection", "language")
     list_select_related = ("persona", "collection")

@@ -13,13 +13,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminURLInputWidget
 
 from chat import deliveries, outbound
 from chat.admin.conversations import ReadOnlyAdmin
+from chat.admin.deleting import CountedDeletion
 from chat.admin.desk import labelled, link_to, moment, shortened
+from chat.admin.filters import FetchedById, Narrow
 from chat.models import Delivery, Webhook
 from chat.models.webhooks import new_secret
 
@@ -53,7 +54,8 @@ class WebhookForm(forms.ModelForm):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ModelAdmin):
+class WebhookAdmin(CountedDeletion):
+    along = "deliveries"
     form = WebhookForm
     list_display = ("url", "site", "on", "latest")
     list_filter = (("site", RelatedDropdownFilter),)
@@ -117,13 +119,14 @@ class WebhookAdmin(ModelAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(FetchedById, ReadOnlyAdmin):
     list_display = ("made", "event", "of_lead", "to", "how", "attempts", "answer", "next")
     list_display_links = ("made",)
     list_filter = (("state", ChoicesDropdownFilter), ("webhook", RelatedDropdownFilter))
     list_filter_submit = True
     list_per_page = 50
     list_fullwidth = True
+    paginator = Narrow
     show_full_result_count = False
     ordering = ("-created",)
     fields = (("id", "event"), "to", "of_lead", ("how", "attempts"), ("made", "arrived"), "tried")

@@ -7,11 +7,13 @@ nothing; a stream of its answer holds no thread.
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
+from heapq import nlargest
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OrderBy, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -123,14 +125,14 @@ class Workbench(ModelAdmin):
         persona = get_object_or_404(Persona, pk=persona_id)
         if not self._may_try(request, persona) or not self._may_read(request):
             raise PermissionDenied
-        newest = Conversation.objects.filter(site__persona=persona).order_by("-updated")
-        rows = self._readable(request, persona).filter(conversation__in=newest.values("pk")[:TALKS])
-        bad = Q(feedback=-1) | Q(state=Message.State.FAILED)
+        rows = self._readable(request, persona)
         if request.GET.get("which") == "bad":
-            rows = rows.filter(bad)
+            rows = rows.filter(Q(feedback=-1) | Q(state=Message.State.FAILED))
         if words := request.GET.get("q", "").replace("\0", "").strip():
             rows = rows.filter(reply_to__text__icontains=words)
-        replies = [(row, line(row, "")) for row in rows[:QUESTIONS]]
+        sites = list(persona.sites.values_list("pk", flat=True))
+        talks = seen_by(request.user, Conversation.objects.filter(site__in=sites))
+        replies = [(row, line(row, "")) for row in newest(rows, talks)]
         return TemplateResponse(request, "admin/desk/questions.html", {"replies": replies})
 
     def try_view(self, request: HttpRequest, persona_id: int) -> HttpResponseBase:
@@ -194,11 +196,31 @@ def plain(value: Any) -> str:
 def past_questions(persona: Persona) -> QuerySet[Message]:
     """Finished replies to visitors on the persona's sites, the newest first."""
     ended = (Message.State.COMPLETE, Message.State.FAILED)
-    rows = Message.objects.filter(role=Message.Role.AGENT, state__in=ended)
-    mine = PersonaVersion.objects.filter(persona=persona, pk=OuterRef("persona_version"))
-    rows = rows.filter(Exists(mine), reply_to__isnull=False)
-    rows = rows.select_related("reply_to", "persona_version__persona", "author")
-    return rows.order_by("-created")
+    rows = Message.objects.filter(role=Message.Role.AGENT, state__in=ended, reply_to__isnull=False)
+    # Nearly all replies are of a few versions. Their index would be of no help, and PostgreSQL
+    # takes it while it knows nothing of the table yet; of what is coalesced there is none.
+    mine = rows.alias(version=Coalesce("persona_version", 0))
+    mine = mine.filter(version__in=persona.versions.values("pk"))
+    mine = mine.select_related("reply_to", "persona_version__persona", "author")
+    return mine.order_by("-created")
+
+
+def newest(past: QuerySet[Message], talks: QuerySet[Conversation]) -> list[Message]:
+    """The newest of `past`, out of the newest of `talks`.
+
+    Step by step, since no index knows all that is asked: in one query PostgreSQL, which expects to
+    find enough soon, would go through all messages where few are to be found.
+    """
+    of_talks = talks.order_by("-updated").values_list("pk", flat=True)[:TALKS]
+    # "Up to the last" says nothing of a message, but makes the right index the cheapest.
+    theirs = past.filter(conversation=OuterRef("pk"), seq__lte=OuterRef("last_seq"))
+    last = Subquery(theirs.order_by("-seq").values("created")[:1])
+    # In as many talks as are wanted of messages these stand: each has one, all others are older.
+    ranked = Conversation.objects.filter(pk__in=list(of_talks))
+    ranked = ranked.order_by(OrderBy(last, descending=True, nulls_last=True))
+    within = past.filter(conversation__in=list(ranked.values_list("pk", flat=True)[:QUESTIONS]))
+    dated = within.order_by().values_list("created", "pk")
+    return list(past.filter(pk__in=[pk for _date, pk in nlargest(QUESTIONS, dated)]))
 
 
 def real(past: QuerySet[Message], draft: PersonaVersion, reply: str) -> prompts.Material:

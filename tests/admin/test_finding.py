@@ -4,7 +4,9 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from chat.finding import mentioning
 from chat.models import Conversation, Lead, Site, Visitor
@@ -65,11 +67,44 @@ def test_lists_ask_as_often_for_many_as_for_one(
     assert many == few
 
 
-def test_a_search_asks_two_queries_a_further_word(
+def test_a_search_asks_one_query_for_all_further_words(
     site: Site, django_assert_num_queries: Any
 ) -> None:
     talk(site, "bikes with a battery and a range of ninety kilometres")
     with django_assert_num_queries(4):
         assert len(found("kilometres")) == 1
-    with django_assert_num_queries(4 + 2 * 3):
-        assert len(found("kilometres", "bikes", "range", "battery")) == 1
+    for others in (("bikes",), ("bikes", "range", "battery", "ninety", "with")):
+        with django_assert_num_queries(5):
+            assert len(found("kilometres", *others)) == 1
+
+
+def test_a_page_of_a_search_asks_as_often_for_many_words_as_for_two(
+    root: Client, site: Site, django_assert_max_num_queries: Any
+) -> None:
+    talk(site, "bikes with a battery and a range of ninety kilometres")
+    counts = set()
+    for words in ("bikes range", "bikes range battery ninety kilometres with"):
+        with django_assert_max_num_queries(20) as asked:
+            assert "range of ninety" in page(root, "chat_conversation_changelist", q=words)
+        counts.add(len(asked))
+    assert len(counts) == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no hashes to make")
+def test_further_words_are_looked_for_in_what_was_found_alone(site: Site) -> None:
+    """Also where PostgreSQL knows nothing of the table, and expects to find half of it."""
+    talk(site, "bikes with a battery and a range of ninety kilometres")
+    with CaptureQueriesContext(connection) as asked:
+        found("kilometres", "bikes", "range")
+    sql = next(each["sql"] for each in asked if "EXISTS" in each["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "SubPlan" in plan
+    assert "hashed" not in plan
+
+
+def test_what_looks_like_a_pattern_is_looked_for_as_it_stands(site: Site) -> None:
+    row, _other = talk(site, "Cargo bikes at 100% off_road"), talk(site, "Cargo bikes, 1000 offers")
+    assert found("cargo", "100%") == found("cargo", "off_road", "bikes") == {row.pk}
+    assert found("cargo", "\\") == set()

@@ -1,13 +1,16 @@
 """Leads and webhooks at the desk: whose words, whose lead, who hears of it, and who may see it."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from chat import deliveries, leads
 from chat.models import Conversation, Delivery, Lead, Site, Webhook
@@ -263,3 +266,28 @@ def test_the_list_of_deliveries_asks_as_often_for_many(
         Delivery.objects.create(webhook=hook, lead=lead, event="lead.updated", state="failed")
         Webhook.objects.create(site=hook.site, url=hook.url)
     assert [queries(root, django_assert_max_num_queries(30), name) for name in names] == few
+
+
+def test_deliveries_are_turned_over_from_the_newest(
+    root: Client, hook: Webhook, lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin.site.get_model_admin(Delivery), "list_per_page", 2)
+    Delivery.objects.all().delete()  # the lead's own
+    now = timezone.now()
+    made = [
+        Delivery.objects.create(
+            webhook=hook, lead=lead, attempts=1, created=now - timedelta(hours=n), state=state
+        )
+        for n, state in enumerate(("failed", "waiting", "failed", "delivered", "failed"))
+    ]
+
+    def shown(**query: str) -> list[int]:
+        text = page(root, "chat_delivery_changelist", **query)
+        places = {text.find(f"/{row.pk}/change/"): n for n, row in enumerate(made)}
+        return [places[place] for place in sorted(places) if place > 0]
+
+    assert shown() == [0, 1]
+    assert shown(p="2") == [2, 3]
+    assert shown(p="3") == [4]
+    assert shown(state__exact="failed") == [0, 2]
+    assert shown(state__exact="failed", p="2") == [4]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -371,6 +372,23 @@ def test_every_opening_is_a_line_in_the_log(staff: Client, vera: User, site: Sit
     lines = LogEntry.objects.filter(user=vera, object_id=str(row.pk), change_message="Opened")
     assert lines.count() == 2
     assert "hello" not in lines[0].object_repr
+
+
+def test_the_history_of_a_talk_and_of_a_lead_is_what_the_log_has_of_them(
+    root: Client, site: Site
+) -> None:
+    row = talk(site, "hello")
+    lead = Lead.objects.create(conversation=row, site=site, name="Ada")
+    transcript(root, row)
+    LogEntry.objects.create(
+        user=User.objects.get(username="root"),
+        content_type=ContentType.objects.get_for_model(Lead),
+        object_id=str(lead.pk),
+        action_flag=2,
+        change_message="Taken",
+    )
+    assert "Opened" in page(root, "chat_conversation_history", row.pk)
+    assert "Taken" in page(root, "chat_lead_history", lead.pk)
 
 
 def test_staff_of_some_sites_see_the_talks_of_those_alone(
