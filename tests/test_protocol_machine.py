@@ -220,6 +220,7 @@ class Machine(RuleBasedStateMachine):
         self.world.shaky = 0
         for line in [line for line in self.world.lines if line.frozen]:
             line.gone(1006)  # else a client hears of it within thirty seconds
+        self.world.run(0.1)  # so that it has heard: until then it takes itself for ready
         waited = 0.0
         while waited < COME_BACK + WITHIN and not self._quiet():
             self.world.run(1.0)
