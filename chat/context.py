@@ -6,6 +6,7 @@ byte; what was found for this question follows; then the latest lines.
 
 import math
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,18 +63,23 @@ class Call(Protocol):
 # --- Counting -----------------------------------------------------------------------------------
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 _SYMBOL = re.compile("[\u2190-\u2bff\ufe00-\ufe0f\U00010000-\U0010ffff]")
-_LETTER = re.compile("[A-Za-z ]")
 _ACCENTED = re.compile("[\u00a0-\u024f\u2000-\u206f]")
-_DIGIT_OR_MARK = re.compile("[\x00-\x1f!-@\\[-`{-\x7f]")
+_ASCII = re.compile("[\x00-\x7f]+")
+_LETTERS = f"{string.ascii_letters} ".encode()
 
 
 @lru_cache(maxsize=512)
 def tokens(text: str) -> int:
     """About how many tokens a model makes of the text: rather more than fewer."""
-    letters, accented = len(_LETTER.findall(text)), len(_ACCENTED.findall(text))
-    marks, wide = len(_DIGIT_OR_MARK.findall(text)), len(_WIDE.findall(text))
-    symbols = len(_SYMBOL.findall(text))
-    others = len(text) - letters - accented - marks - wide - symbols
+    ascii = text.encode("ascii", "ignore")
+    marks = len(ascii.translate(None, _LETTERS))  # digits too
+    letters = len(ascii) - marks
+    accented = wide = symbols = others = 0
+    if len(ascii) < len(text):
+        rest = _ASCII.sub("", text)
+        kinds = (_ACCENTED, _WIDE, _SYMBOL)
+        accented, wide, symbols = (len(kind.findall(rest)) for kind in kinds)
+        others = len(rest) - accented - wide - symbols
     return math.ceil(
         letters / 3.6 + accented / 2 + marks / 1.6 + wide * 1.1 + symbols * 2.5 + others / 1.8
     )
@@ -85,12 +91,15 @@ def count(messages: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _cost(message: Mapping[str, Any]) -> int:
-    calls = message.get("tool_calls") or ()
+    own = _MESSAGE_TOKENS + tokens(message.get("content") or "")
+    calls = message.get("tool_calls")
+    if not calls:
+        return own
     inside = sum(
         _MESSAGE_TOKENS + tokens(call["function"]["name"]) + tokens(call["function"]["arguments"])
         for call in calls
     )
-    return _MESSAGE_TOKENS + tokens(message.get("content") or "") + inside
+    return own + inside
 
 
 # Models with little room, by how their names begin: tokens of prompt and reply together.
@@ -271,9 +280,10 @@ def _newest(lines: Sequence[Line], room: int) -> tuple[list[dict[str, Any]], int
     taken: list[dict[str, Any]] = []
     for line in reversed(lines):
         message = _message(line)
-        if _cost(message) > room:
+        cost = _cost(message)
+        if cost > room:
             break
-        room -= _cost(message)
+        room -= cost
         taken.append(message)
     return taken[::-1], room
 
