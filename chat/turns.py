@@ -74,15 +74,15 @@ class Turn:
         conversation: uuid.UUID,
         searching: knowing.Searching | None = None,
         network: str = "",
-        material: prompts.Material | None = None,
+        row: Conversation | None = None,
         advance: paid.Advance | None = None,
     ) -> None:
-        """What is known or under way already is handed in."""
+        """What is known or under way already is handed in; `row` as it has just been locked."""
         self.conversation = conversation
         self.network = network  # `limits.mark` of the visitor's address, where it is known
         self.done = asyncio.Event()
         self._searching = searching
-        self._material = material
+        self._row = row
         self._advance = advance
         self._started = time.monotonic()
         self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
@@ -198,8 +198,8 @@ class Turn:
 
     async def _written_from(self, before: int | None) -> Outcome:
         while True:
-            material, self._material = self._material, None
-            material = material or await query(prompts.load, self.conversation, before)
+            row, self._row = self._row, None
+            material = await query(prompts.load, self.conversation, before, row)
             if material is not None and material.open_reply and before is None:
                 await asyncio.shield(self._opened)
                 material = await query(prompts.load, self.conversation)
@@ -358,8 +358,8 @@ async def say(
     searching = knowing.Searching(site, payer, locale, frame.text)
     advance = ahead.money(site, payer)
     try:
-        received, material = await query(
-            ahead.receive,
+        received = await query(
+            conversations.receive,
             site=site,
             visitor=visitor,
             conversation=conversation,
@@ -376,7 +376,7 @@ async def say(
         )
         row = received.conversation
         if received.claim is not None:
-            turn = Turn(row.id, searching, network, material, advance)
+            turn = Turn(row.id, searching, network, row, advance)
             await turn.open(received.claim, received.added)
             live.spawn(turn.run(received.claim))
             advance = None  # the turn's now

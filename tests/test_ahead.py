@@ -1,4 +1,4 @@
-"""What is begun while a question is stored, and what becomes of it where no reply follows."""
+"""What a reply needs before it can begin: money held ahead, and no look at the database in vain."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chat import ahead, backends, budgets, conversations, paid, prompts, replies, turns, wire
@@ -145,58 +145,30 @@ async def test_where_the_model_may_not_be_asked_no_money_is_held(
     assert ahead.money(talker.site, payer) is None
 
 
-def test_a_reply_is_made_from_what_was_read_with_its_question(talker_here: Talker) -> None:
-    talker = talker_here
+def test_a_question_and_its_reply_are_stored_without_a_look_in_vain() -> None:
+    talker = Talker(make_site())
     talker.says("Hello")
-    talker.gets("Good day", sources=[])
-    said: dict[str, Any] = {
-        "site": talker.site,
-        "visitor": talker.visitor,
-        "conversation": talker.conversation,
-        "client_id": str(uuid.uuid4()),
-        "text": "How much?",
-        "opens": replies.opens(ME),
-    }
+    talker.gets("Good day")
     with CaptureQueriesContext(connection) as asked:
-        received, material = ahead.receive(**said)
-    # The lock, the question, the reply, the conversation; then the latest lines and the lead.
-    assert statements(asked) == ["SELECT", "INSERT", "INSERT", "UPDATE", "SELECT", "SELECT"]
-    assert received.claim is not None
-    assert material == prompts.load(talker.row().id, before=received.claim.reply.seq)
-    with CaptureQueriesContext(connection) as asked:
-        received, material = ahead.receive(**said | {"client_id": str(uuid.uuid4())})
+        received = talker.says("How much?", opens=replies.opens(ME))
+    # The lock, the question, the reply, the conversation.
     assert statements(asked) == ["SELECT", "INSERT", "INSERT", "UPDATE"]
-    assert (received.claim, material) == (None, None)
+    claim = received.claim
+    assert claim is not None
+    whole = prompts.load(claim.conversation.id, claim.reply.seq)
+    with CaptureQueriesContext(connection) as asked:
+        assert prompts.load(claim.conversation.id, claim.reply.seq, claim.conversation) == whole
+    assert statements(asked) == ["SELECT", "SELECT"]  # the latest lines, the lead
+    with CaptureQueriesContext(connection) as asked:
+        received = talker.says("And when?", opens=replies.opens(ME))
+    assert statements(asked) == ["SELECT", "INSERT", "INSERT", "UPDATE"]
+    assert received.claim is None  # the first reply is open still
     assert received.message.seq == received.conversation.last_seq == 6
 
 
 def statements(asked: CaptureQueriesContext) -> list[str]:
     words = [query["sql"].split()[0] for query in asked.captured_queries]
     return [word for word in words if word not in ("BEGIN", "COMMIT")]
-
-
-def test_a_question_that_is_stored_is_told_even_where_the_rest_cannot_be_read(
-    talker_here: Talker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_: Any, **__: Any) -> None:
-        raise OperationalError("gone")
-
-    monkeypatch.setattr(prompts, "load", away)
-    received, material = ahead.receive(
-        site=talker_here.site,
-        visitor=talker_here.visitor,
-        conversation=talker_here.conversation,
-        client_id=str(uuid.uuid4()),
-        text="Hello",
-        opens=replies.opens(ME),
-    )
-    assert received.claim is not None
-    assert material is None
-
-
-@pytest.fixture
-def talker_here() -> Talker:
-    return Talker(make_site())
 
 
 @pytest.mark.parametrize("lag", [0.0, 1.0])
