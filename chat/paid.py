@@ -50,8 +50,8 @@ class Bill:
 class Advance:
     """Money that is being held while a call is still prepared, so that it need not wait for that.
 
-    It is a guess: where it was too low, or did not fit, the call itself holds what it needs. What
-    no call has taken is given back by `drop`.
+    It is a guess: where it was too low, did not fit, or the database was away for that moment, the
+    call itself holds what it needs. What no call has taken is given back by `drop`.
     """
 
     def __init__(self, payer: Payer, ample: Decimal) -> None:
@@ -68,7 +68,8 @@ class Advance:
         try:
             return await _held(holding)
         except Unpaid as unpaid:
-            if unpaid.reason in ("stopped", "unknown"):
+            hangs = not holding.done()
+            if hangs or unpaid.reason == "stopped":
                 raise
             return None
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from chat import ahead, backends, budgets, conversations, paid, prompts, replies, turns, wire
@@ -129,6 +129,27 @@ async def test_no_reply_no_money(
 
 def _broken(**_: Any) -> None:
     raise RuntimeError
+
+
+async def test_what_could_not_be_held_ahead_is_held_by_the_call(
+    model: Model, talker: Talker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database comes back while the question waits for it: the model answers all the same."""
+    await say(talker)
+    await ended(talker)
+    reserve, tries = budgets.reserve, []
+
+    def away_at_first(payer: Payer, worst: Decimal) -> budgets.Reservation:
+        tries.append(worst)
+        if len(tries) <= 2:  # a lost connection is tried twice
+            raise OperationalError
+        return reserve(payer, worst)
+
+    monkeypatch.setattr(budgets, "reserve", away_at_first)
+    await say(talker)
+    assert (await ended(talker)).text.startswith("word0")
+    assert (len(model.held), len(tries)) == (2, 3)
+    assert await held() == 0
 
 
 async def test_where_the_model_may_not_be_asked_no_money_is_held(
