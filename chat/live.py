@@ -19,7 +19,7 @@ from typing import Any, Literal
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from chat import metrics, wire
-from chat.sockets import NOTHING, Socket
+from chat.sockets import Socket
 from chat.spoken import Speaking
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Live:
         """From now on `socket` is told of this conversation, and of no other."""
         if socket.conversation != conversation:
             self.leave(socket)
-            socket.conversation, socket.rev = conversation, NOTHING
+            socket.enter(conversation)
             self.sockets.setdefault(conversation, set()).add(socket)
             self.speaking.look(conversation)
         if self._channel and conversation not in self._subscribed:
@@ -300,8 +300,8 @@ class Live:
 
     def _person_types(self, conversation: uuid.UUID, role: Person, on: bool) -> None:
         for socket in self.sockets.get(conversation, ()):
-            if not socket.held and (socket.member is not None) == (role == "visitor"):
-                socket.push(wire.typing(role, on))
+            if (socket.member is not None) == (role == "visitor"):
+                socket.sign(wire.typing(role, on))
 
     def tell_desk(self, site: int, frame: Mapping[str, Any], user: int | None = None) -> None:
         """News for all staff who see `site`, or one of them, wherever their sockets are."""

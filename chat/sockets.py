@@ -72,6 +72,11 @@ class Socket:
 
     # --- What `live` tells ----------------------------------------------------------------------
 
+    def enter(self, conversation: uuid.UUID) -> None:
+        """From now on it is in this one; what waits is of another."""
+        self.conversation, self.rev = conversation, NOTHING
+        self._waiting.clear()
+
     def tell(self, shape: Mapping[str, Any]) -> None:
         """A message was stored or changed."""
         if self.held:
@@ -92,6 +97,13 @@ class Socket:
             self._behind = True
         else:
             self._put(encoded)
+
+    def sign(self, frame: Mapping[str, Any]) -> None:
+        """A person types, or has stopped: nobody repeats that."""
+        if self.held:
+            self._waiting.append(frame)
+        else:
+            self.push(frame)
 
     def speak(self, spoken: Spoken) -> None:
         """More of a reply can be spoken; it is told what it does not know yet."""
@@ -182,6 +194,8 @@ class Socket:
         for frame in waiting:
             if frame["type"] == "message":
                 self.tell(frame["message"])
+            elif frame["type"] == "typing":
+                self.sign(frame)
             elif (frame["message"], frame["attempt"]) != known:
                 self.delta(frame, wire.encode(frame))
         if self._spoken is not None and not self.held:

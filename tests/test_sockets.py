@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -101,6 +102,27 @@ async def test_what_comes_while_it_reads_waits_its_turn(line):
         line.socket.status(frame, 1)
     await line.idle()
     assert seen(line) == ["status", "typing", 2, "Hello"]
+
+
+async def test_what_waits_of_another_conversation_is_never_shown(line):
+    """Its next `rev` may be just the one that comes next in the conversation that is read."""
+    async with line.socket.reading():
+        line.socket.tell(shape("of the old one", 2, 2))
+        line.socket.enter(uuid.uuid4())
+        line.socket.tell(shape("b", 2, 2))
+        line.socket.missed([shape("a", 1, 1)], lambda shape: None)
+    await line.idle()
+    assert [frame["message"]["id"] for frame in line.frames] == ["a", "b"]
+
+
+async def test_that_a_person_types_is_told_after_what_is_being_read(line):
+    typing = wire.typing("visitor", True)
+    line.socket.sign(typing)
+    async with line.socket.reading():
+        line.socket.sign(typing)
+        line.socket.missed([shape("a", 1, 1)], lambda shape: None)
+    await line.idle()
+    assert seen(line) == ["typing", 1, "typing"]
 
 
 async def test_words_that_a_status_holds_already_are_not_sent_again(line):
