@@ -92,7 +92,8 @@ export class Session {
         this.#part();
         const identity = this.#identity;
         const answer = await this.#enter(identity);
-        if (identity !== this.#identity) continue; // it was said meanwhile
+        // It was said meanwhile; or what another tab has written came later than this one's turn.
+        if (identity !== this.#identity || (!this.#used && this.token)) continue;
         this.#store.set("token", answer.token);
         if (identity && identity.hash !== this.#wrong) this.#store.set("identity", identity.hash);
         return answer;
@@ -147,17 +148,23 @@ export class Session {
   #part() {
     const known = this.#store.get("identity");
     const other = this.#identity !== undefined && known && known !== this.#identity?.hash;
-    if (other) this.#clear();
+    if (other) {
+      this.#store.set("token", null);
+      this.#clear();
+    }
     return Boolean(other);
   }
 
-  /** The visitor was erased: so is what is kept here, unless another tab has begun anew. */
+  /**
+   * The visitor was erased: so is what is kept here, unless another tab has begun anew. The token
+   * goes when the server refuses it: by then whatever another tab has written is here.
+   */
   erased() {
     if (this.#store.get("token") === this.#used) this.#clear();
   }
 
   #clear() {
-    for (const name of ["token", "identity", "seen", "draft", "consent"]) this.#store.set(name, null);
+    for (const name of ["identity", "seen", "draft", "consent"]) this.#store.set(name, null);
   }
 
   /**

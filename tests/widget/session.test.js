@@ -74,6 +74,53 @@ describe("the token", () => {
   });
 });
 
+describe("what another tab has written and this one sees late", () => {
+  const SERVER = ({ token }) => (token === "erased" ? refused : { token: token ?? `new-${asked.length}` });
+  const refused = { status: 401, code: "bad_token" };
+
+  beforeEach(() => {
+    browser.prompt = false;
+    answers = SERVER;
+  });
+
+  test("makes no second visitor of two tabs that open at once", async () => {
+    const [one, other] = [visit(), visit()];
+    await one.session.open();
+    answers = (body) => (browser.sync(), SERVER(body));
+    await other.session.open();
+    assert.deepEqual(
+      asked.map(({ token }) => token),
+      [undefined, undefined, "new-1"],
+    );
+    assert.deepEqual([one.session.token, other.session.token], ["new-1", "new-1"]);
+  });
+
+  test("is not taken away by a tab that hears late of an erasure", async () => {
+    visit().store.set("token", "erased");
+    const [one, other] = [visit(), visit()];
+    for (const { session } of [one, other]) assert.equal(session.token, "erased");
+    one.session.erased();
+    await one.session.open();
+    other.session.erased();
+    browser.sync();
+    await other.session.open();
+    assert.deepEqual([one.session.token, other.session.token], ["new-2", "new-2"]);
+  });
+});
+
+test("of who was erased nothing is kept once the server has refused the token", async () => {
+  const { session, store } = visit();
+  session.identify(MIRA);
+  await session.open();
+  for (const name of ["draft", "seen", "consent"]) store.set(name, "of Mira");
+  assert.equal(session.token, "token-of-7"); // as a line asks for it
+  session.erased();
+  assert.deepEqual(store.names(""), ["token"]);
+  answers = ({ token }) => (token ? { status: 401, code: "bad_token" } : { token: "new" });
+  await session.open();
+  assert.equal(store.get("token"), "new");
+});
+
 describe("an identity", () => {
   test("takes along what was said before it", async () => {
     const { session } = visit();
