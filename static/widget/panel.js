@@ -121,6 +121,7 @@ export class Panel {
 
   restart() {
     this.#over = this.#conversation.transcript.conversation?.id;
+    this.#last.messages = []; // the answer may come before the next drawing
     this.#conversation.restart();
   }
 

@@ -105,6 +105,16 @@ def test_restart_ends_the_conversation(one: Visitor, shop: Shop) -> None:
     expect(one.line).to_be_hidden()
 
 
+def test_a_restart_is_one_even_if_it_is_answered_before_the_next_drawing(
+    one: Visitor, shop: Shop
+) -> None:
+    one.visit(shop.sells().url).open_chat().ask("/say One.")
+    slowly = "const draw = requestAnimationFrame; window.requestAnimationFrame = (work) => "
+    calls(one, slowly + "setTimeout(draw, 1000, work); SalesChat.restart()")
+    expect(one.rows).to_have_count(1)
+    expect(one.line).to_be_hidden()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
