@@ -166,6 +166,12 @@ def test_a_talk_that_is_taken_over_breaks_no_rule(
     one.say("Yes.")
     expect(one.last).to_contain_text("Yes.")
     assert breaks(one) == {}
+    one.page.context.set_offline(True)
+    one.say("Is there a line?")
+    expect(one.last).to_have_attribute("data-state", "unsent")
+    assert breaks(one) == {}
+    one.page.context.set_offline(False)
+    expect(one.last).not_to_have_attribute("data-state", "unsent")
     one.button("Hand back to the agent").click()
     expect(one.page.locator("#desk-brief")).to_be_visible()
     assert breaks(one) == {}
