@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from chat import budgets, erasing, paid, personas, pruning, speaking
 from chat.database import query
+from chat.live import live
 from chat.models import Message, Site
 from chat.money import Spend, dollars
 from knowledge.models import Entry
@@ -59,6 +60,7 @@ async def heard(message: Message, n: int = 0) -> bytes:
     audio = sound.whole
     if sound.pieces is not None:
         audio = b"".join([piece async for piece in sound.pieces])
+    await asyncio.gather(*live._tasks)  # what is spoken ahead has begun, and ended
     await syntheses.settled()
     return audio or b""
 
