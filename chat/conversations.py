@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -68,7 +69,8 @@ class Claim:
     ended: Sequence[Message] = ()
 
 
-Opens = Callable[[Conversation, Message], Claim | None]  # the conversation's row is locked
+# The columns of the reply to a message, the conversation's row being locked.
+Opens = Callable[[Conversation, Message], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ _LOCK = Prepared(lambda: _lockable().filter(id=Slot("id")))
 _LOCK_THEIRS = Prepared(
     lambda: (
         _lockable()
-        .select_related("site__persona__published", "visitor")
+        .select_related("site__persona__published", "visitor", "lead")
         .filter(id=Slot("id"), visitor_id=Slot("visitor"))
     )
 )
@@ -241,30 +243,26 @@ def _receive(
     added = []
     if conversation.last_seq == 0 and (greeting := _greeting(conversation.site)):
         added.append(conversation.add(role=Message.Role.AGENT, text=greeting, created=now))
-    message = conversation.add_unless_there(
-        role=Message.Role.VISITOR,
-        text=text,
-        created=now,
-        visitor_id=visitor_id,
-        client_id=client_id,
-        spoken=spoken,
-    )
+    said = {"role": Message.Role.VISITOR, "text": text, "created": now, "visitor_id": visitor_id}
+    said |= {"client_id": client_id, "spoken": spoken}
+    reply, talks = None, conversation.state == Conversation.State.OPEN
+    if opens is not None and talks and conversation.awaiting_since is None:
+        message, reply = conversation.add_with_reply(said, partial(opens, conversation))
+    else:
+        message = conversation.add_unless_there(**said)
     if message is None:
         earlier = _sent_before(visitor_id, client_id)
         if earlier is None:
             raise IntegrityError("What excluded the message has gone.")
         return earlier
     added.append(message)
-    claim = None
-    if conversation.state == Conversation.State.OPEN:
-        if opens is not None and conversation.awaiting_since is None:
-            claim = opens(conversation, message)
-        if claim is None:
-            conversation.awaiting_since = conversation.awaiting_since or now
-    else:  # a person has taken over
+    if not talks:  # a person has taken over
         conversation.waiting_since = conversation.waiting_since or now
+    elif reply is None:
+        conversation.awaiting_since = conversation.awaiting_since or now
     conversation.network = network
     keep(conversation, "awaiting_since", "waiting_since", "network")
+    claim = Claim(conversation, reply, message.seq) if reply is not None else None
     return Received(conversation, message, added, claim=claim)
 
 

@@ -14,7 +14,7 @@ from django.db.models import IntegerField
 
 from chat import context, personas, tools
 from chat.llm import Found, Prompt, Search, prices
-from chat.models import Conversation, Lead, Message, PersonaVersion
+from chat.models import Conversation, Message, PersonaVersion
 from salesagent.prepared import Prepared, Slot
 
 LINES = 80  # of the latest, at most; the budget cuts them further
@@ -34,9 +34,9 @@ class _Said(NamedTuple):
 
 
 _CONVERSATION = Prepared(
-    lambda: Conversation.objects.select_related("site__persona__published", "visitor").filter(
-        id=Slot("id")
-    )
+    lambda: Conversation.objects.select_related(
+        "site__persona__published", "visitor", "lead"
+    ).filter(id=Slot("id"))
 )
 _LATEST = Prepared(
     lambda: (
@@ -49,7 +49,6 @@ _LATEST = Prepared(
         .values_list(*_Said._fields)[:LINES]
     )
 )
-_LEAD = Prepared(lambda: Lead.objects.filter(conversation_id=Slot("conversation")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +79,13 @@ def load(
     end = before if before is not None else row.last_seq + 1
     found = _LATEST.raw(conversation=conversation, after=row.summary_seq, before=end)
     latest = [_Said(*said) for said in reversed(found)]
-    lead = _LEAD.first(conversation=conversation)
     return Material(
         conversation=row,
         version=row.site.persona.published,
         lines=[_line(message) for message in latest if message.text],
         words=[message.text for message in latest if message.role == Message.Role.VISITOR],
         question="\n".join(_unanswered(latest)[-QUESTIONS:]),
-        known=lead.known() if lead else {},
+        known=row.lead.known() if hasattr(row, "lead") else {},
         signed=row.visitor.signed(),
         newest=max((m.seq for m in latest if m.role == Message.Role.VISITOR), default=0),
         open_reply=any(message.state == Message.State.STREAMING for message in latest),

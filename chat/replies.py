@@ -113,13 +113,10 @@ def claim(
 def opens(owner: str) -> Opens:
     """For `conversations.receive`: the reply opens in the transaction that stores the question."""
 
-    def open_reply(row: Conversation, question: Message) -> Claim | None:
-        reply = row.add_unless_there(**_opened(row, question, owner, since=question.created))
-        if reply is None:
-            return None  # another is open, and its writer has to end it first
-        return Claim(row, reply, question.seq)
+    def columns(row: Conversation, question: Message) -> dict[str, Any]:
+        return _opened(row, question, owner, since=question.created)
 
-    return open_reply
+    return columns
 
 
 def _opened(

@@ -120,22 +120,38 @@ class Prepared(Generic[M]):
 # --- Writing ------------------------------------------------------------------------------------
 
 
-def insert(row: Model, *, unless_there: bool = False) -> bool:
-    """Stores a new row whose primary key is set, as `row.save(force_insert=True)` does.
+def insert(row: Model) -> None:
+    """Stores a new row whose primary key is set, as `row.save(force_insert=True)` does."""
+    _insert([row], "")
+    _mark_stored(row)
 
-    With `unless_there` it gives False, and stores nothing, where a row is there that excludes it.
+
+def insert_unless_there(*rows: M) -> list[M]:
+    """The same for rows of one model, in one statement: those that no stored row excludes.
+
+    They are stored in this order, and so one may exclude another that comes after it.
     """
-    connection, fields = _connection(), row._meta.concrete_fields
-    values = [f.get_db_prep_save(f.pre_save(row, True), connection) for f in fields]
-    statement = _inserts(type(row), connection.vendor)
-    if unless_there:
-        statement += " ON CONFLICT DO NOTHING"
+    pk = _quoted(rows[0]._meta.pk.column)
+    stored = _insert(rows, f" ON CONFLICT DO NOTHING RETURNING {pk}")
+    key, connection = rows[0]._meta.pk.get_db_prep_save, _connection()
+    found = [row for row in rows if key(row.pk, connection) in stored]
+    _mark_stored(*found)
+    return found
+
+
+def _insert(rows: Sequence[Model], ending: str) -> set[Any]:
+    """The primary keys that came back, as the database has them."""
+    connection, fields = _connection(), rows[0]._meta.concrete_fields
+    values = [f.get_db_prep_save(f.pre_save(row, True), connection) for row in rows for f in fields]
+    statement = _inserts(type(rows[0]), len(rows), connection.vendor) + ending
     with connection.cursor() as cursor:
         _execute(connection, cursor, statement, values)
-        if not cursor.rowcount:
-            return False
-    row._state.adding, row._state.db = False, connection.alias
-    return True
+        return {pk for (pk,) in cursor.fetchall()} if cursor.description else set()
+
+
+def _mark_stored(*rows: Model) -> None:
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update(row: Model, *names: str) -> None:
@@ -163,11 +179,12 @@ def _chosen(
 
 
 @cache
-def _inserts(model: type[Model], vendor: str) -> str:
+def _inserts(model: type[Model], count: int, vendor: str) -> str:
     columns = [_quoted(field.column) for field in model._meta.concrete_fields]
-    places = ", ".join(["%s"] * len(columns))
+    row = f"({', '.join(['%s'] * len(columns))})"
     table = _quoted(model._meta.db_table)
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+    rows = ", ".join([row] * count)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
 
 
 @cache

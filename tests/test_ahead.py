@@ -18,7 +18,7 @@ from chat.database import query
 from chat.knowing import Searching
 from chat.live import WIDE_FRAME, Stream, live
 from chat.llm import Done, Event, Prompt, Text, Tool, Usage
-from chat.models import Message, Site
+from chat.models import Lead, Message, Site
 from chat.money import Spend, dollars
 from chat.writing import Writer
 from tests.base import ME, Talker, make_site
@@ -170,19 +170,21 @@ def test_a_question_and_its_reply_are_stored_without_a_look_in_vain() -> None:
     talker = Talker(make_site())
     talker.says("Hello")
     talker.gets("Good day")
+    Lead.objects.create(conversation=talker.row(), site=talker.site, name="Ann")
     with CaptureQueriesContext(connection) as asked:
         received = talker.says("How much?", opens=replies.opens(ME))
-    # The lock, the question, the reply, the conversation.
-    assert statements(asked) == ["SELECT", "INSERT", "INSERT", "UPDATE"]
+    # The lock, the question with its reply, the conversation.
+    assert statements(asked) == ["SELECT", "INSERT", "UPDATE"]
     claim = received.claim
     assert claim is not None
     whole = prompts.load(claim.conversation.id, claim.reply.seq)
     with CaptureQueriesContext(connection) as asked:
         assert prompts.load(claim.conversation.id, claim.reply.seq, claim.conversation) == whole
-    assert statements(asked) == ["SELECT", "SELECT"]  # the latest lines, the lead
+    assert statements(asked) == ["SELECT"]  # the latest lines; the lead came with the lock
+    assert claim.conversation.lead.known() == whole.known == {"name": "Ann"}
     with CaptureQueriesContext(connection) as asked:
         received = talker.says("And when?", opens=replies.opens(ME))
-    assert statements(asked) == ["SELECT", "INSERT", "INSERT", "UPDATE"]
+    assert statements(asked) == ["SELECT", "INSERT", "UPDATE"]
     assert received.claim is None  # the first reply is open still
     assert received.message.seq == received.conversation.last_seq == 6
 

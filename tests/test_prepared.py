@@ -7,7 +7,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import IntegerField, QuerySet, Value
 
 from chat.models import Conversation, Message
-from salesagent.prepared import Prepared, Slot, insert, update
+from salesagent.prepared import Prepared, Slot, insert, insert_unless_there, update
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
@@ -96,9 +96,13 @@ def test_what_a_constraint_forbids_is_not_stored(said):
 
 
 def test_a_row_that_another_excludes_is_left_out(said):
-    assert not insert(Message(conversation=said, seq=1, rev=99, role="agent"), unless_there=True)
-    assert insert(Message(conversation=said, seq=98, rev=99, role="agent"), unless_there=True)
-    assert list(said.messages.filter(rev=99).values_list("seq", flat=True)) == [98]
+    there, fits, again = (
+        Message(conversation=said, seq=seq, rev=99, role="agent") for seq in (1, 98, 98)
+    )
+    assert insert_unless_there(there, fits, again) == [fits]
+    assert insert_unless_there(there) == []
+    assert list(said.messages.filter(rev=99)) == [fits]
+    assert fits._state.db == "default"
 
 
 @pytest.mark.parametrize("prepares", [True, False])

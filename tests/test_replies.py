@@ -69,6 +69,7 @@ def test_a_message_opens_none_where_a_person_has_taken_over_and_none_twice(visit
     again = visitor.says("On what?", "0d4f0a52-53a5-4b6d-8f5e-0f6ab5a1a001", replies.opens(ME))
     assert (again.duplicate, again.claim) == (True, None)
     row = visitor.row()
+    assert row.last_seq == row.messages.count()
     row.state = "human"
     row.save()
     assert visitor.says("Hello?", opens=replies.opens(ME)).claim is None

@@ -1,10 +1,11 @@
 """Conversations and their messages, with the rules of the protocol that a database can hold."""
 
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, models
+from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.models.personas import PersonaVersion
 from chat.models.sites import Site
 from chat.models.visitors import Visitor
-from salesagent.prepared import insert, update
+from salesagent.prepared import insert, insert_unless_there, update
 
 
 class Conversation(models.Model):
@@ -117,18 +118,37 @@ class Conversation(models.Model):
 
     def add(self, **fields: Any) -> "Message":
         """A new message at the end. The caller holds the row's lock and saves `self` after."""
-        added = self.add_unless_there(**fields)
-        if added is None:
-            raise IntegrityError("A message is there that excludes this one.")
-        return added
+        added = self._next(1, **fields)
+        insert(added)
+        return self._counted(added)
 
     def add_unless_there(self, **fields: Any) -> "Message | None":
-        """As `add`; None where a message with its `client_id` is there, or another open reply."""
-        message = Message(conversation=self, seq=self.last_seq + 1, rev=self.rev + 1, **fields)
-        if not insert(message, unless_there=True):
-            return None
-        self.last_seq, self.rev = message.seq, message.rev
-        return message
+        """As `add`; None where a message with its `client_id` is there."""
+        message = self._next(1, **fields)
+        return self._counted(message) if insert_unless_there(message) else None
+
+    def add_with_reply(
+        self, question: Mapping[str, Any], reply: Callable[["Message"], Mapping[str, Any]]
+    ) -> "tuple[Message | None, Message | None]":
+        """Both in one statement; `reply` gives the columns of the reply to a message.
+
+        Without the reply where another is open; neither where the question is there.
+        """
+        said = self._next(1, **question)
+        answer = self._next(2, **reply(said))
+        stored = insert_unless_there(said, answer)
+        if said not in stored:
+            Message.objects.filter(id=answer.id).delete()
+            return None, None
+        self._counted(said)
+        return said, self._counted(answer) if answer in stored else None
+
+    def _next(self, place: int, **fields: Any) -> "Message":
+        return Message(conversation=self, seq=self.last_seq + place, rev=self.rev + place, **fields)
+
+    def _counted(self, added: "Message") -> "Message":
+        self.last_seq, self.rev = added.seq, added.rev
+        return added
 
     def change(self, message: "Message", **fields: Any) -> "Message":
         """A stored message changed: the next `rev`. The caller holds the lock and saves `self`."""
