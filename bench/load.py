@@ -1,6 +1,7 @@
 """Visitors for load: raw WebSocket clients, cheap enough to drive a server's core from another one.
 
-A `Chat` asks, reads the reply to its end and asks again, so that N chats are N streams at once.
+A `Chat` asks, takes the reply to its end and asks again: at once, so that N chats are N streams; or
+after it has read for a while, as people do, whose chat is active and mostly silent.
 What each token, first word and acknowledgement took goes into a `Meter` while that is on.
 """
 
@@ -9,6 +10,7 @@ import base64
 import itertools
 import json
 import os
+import random
 import re
 import struct
 import time
@@ -59,6 +61,7 @@ class Chat(asyncio.Protocol):
         self.ready: asyncio.Future[None] = loop.create_future()  # it may ask now
         self.lost: asyncio.Future[None] = loop.create_future()
         self.asking = False
+        self.reads: tuple[float, float] | None = None  # seconds, from and to
         self.asked = 0  # monotonic nanoseconds
         self._buffer = bytearray()
         self._upgraded = False
@@ -138,9 +141,16 @@ class Chat(asyncio.Protocol):
         self.question()
 
     def replied(self, *, well: bool = True) -> None:
-        """The reply has ended; the next question follows at once."""
+        """The reply has ended; the next question follows at once, or when it is read."""
         if not well and self.meter.on:
             self.meter.failed += 1
+        if self.reads is None:
+            self._ask_again()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(random.uniform(*self.reads), self._ask_again)
+
+    def _ask_again(self) -> None:
         if self.asking and not self.transport.is_closing():
             self.ask()
 
