@@ -77,6 +77,7 @@ def test_the_procfile_serves_as_decided() -> None:
         "--ws websockets-sansio",
         "--ws-per-message-deflate false",
         "--ws-max-size 65536",
+        "--timeout-keep-alive 100",  # a router that keeps it for 90 s is the one to end it
         "--timeout-graceful-shutdown 20",
         "--no-proxy-headers",
         "--lifespan on",
