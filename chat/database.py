@@ -21,6 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HANGS = 1.0  # seconds: a database that takes longer to fail would only do so again
+AGAIN = 0.2  # seconds
 
 _chat = ThreadPoolExecutor(settings.CHAT_DATABASE_THREADS, thread_name_prefix="chat")
 _search = ThreadPoolExecutor(2, thread_name_prefix="search")
@@ -35,6 +36,20 @@ async def query(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     done twice.
     """
     return await _on(_chat, _twice(function), *args, **kwargs)
+
+
+async def patiently(
+    patience: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """As `query`, and again for so many seconds while the database is away."""
+    until = time.monotonic() + patience - AGAIN
+    while True:
+        try:
+            return await query(function, *args, **kwargs)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(AGAIN)
 
 
 async def once(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

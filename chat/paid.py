@@ -20,7 +20,7 @@ from typing import Any
 
 from chat import budgets
 from chat.budgets import Payer, Refused, Reservation, Standing
-from chat.database import once, query
+from chat.database import once, patiently, query
 from chat.llm import prices
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Advance:
         self.ample = ample
         self._holding: asyncio.Task[Reservation] | None = None
         if not _standing.stopped:
-            self._holding = _spawn(query(budgets.reserve, payer, ample))
+            self._holding = _spawn(_reserve(payer, ample))
 
     async def take(self, worst: Decimal) -> Reservation | None:
         """What is held, for a call that costs `worst` at the most; None: nothing that would do."""
@@ -89,7 +89,7 @@ async def call(payer: Payer, worst: Decimal, advance: Advance | None = None) -> 
             _under_way.add(alarm)
             held = await advance.take(worst) if advance is not None else None
             if held is None:
-                held = await _held(_spawn(query(budgets.reserve, payer, worst)))
+                held = await _held(_spawn(_reserve(payer, worst)))
             bill = Bill(worst)
             try:
                 yield bill
@@ -101,6 +101,10 @@ async def call(payer: Payer, worst: Decimal, advance: Advance | None = None) -> 
         raise
     finally:
         _under_way.discard(alarm)
+
+
+async def _reserve(payer: Payer, worst: Decimal) -> Reservation:
+    return await patiently(PATIENCE, budgets.reserve, payer, worst)
 
 
 async def _held(holding: "asyncio.Task[Reservation]") -> Reservation:

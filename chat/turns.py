@@ -33,7 +33,7 @@ from chat import (
 )
 from chat.budgets import Payer
 from chat.conversations import Claim
-from chat.database import query
+from chat.database import patiently, query
 from chat.erasing import Erased
 from chat.gate import gate
 from chat.identity import Signed
@@ -199,10 +199,10 @@ class Turn:
     async def _written_from(self, before: int | None) -> Outcome:
         while True:
             row, self._row = self._row, None
-            material = await query(prompts.load, self.conversation, before, row)
+            material = await self._load(before, row)
             if material is not None and material.open_reply and before is None:
                 await asyncio.shield(self._opened)
-                material = await query(prompts.load, self.conversation)
+                material = await self._load()
             if material is None:
                 return Outcome(Message.State.INTERRUPTED, "")
             row = material.conversation
@@ -221,6 +221,12 @@ class Turn:
                 return await self._writer.write()
             except _Stale:  # the visitor said more before the row was claimed
                 continue
+
+    async def _load(
+        self, before: int | None = None, row: Conversation | None = None
+    ) -> prompts.Material | None:
+        """The database may be away meanwhile, for as long as the reply is ours."""
+        return await patiently(settings.CHAT_LEASE, prompts.load, self.conversation, before, row)
 
     async def _line(self) -> tuple[Stream, datetime | None]:
         """Where the words go, and until when; known once the row is claimed."""

@@ -131,25 +131,43 @@ def _broken(**_: Any) -> None:
     raise RuntimeError
 
 
-async def test_what_could_not_be_held_ahead_is_held_by_the_call(
-    model: Model, talker: Talker, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [RuntimeError, OperationalError])
+async def test_what_could_not_be_held_ahead_is_held_all_the_same(
+    model: Model, talker: Talker, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    """The database comes back while the question waits for it: the model answers all the same."""
+    """By the call; and where the database is away for a moment, it is asked again."""
     await say(talker)
     await ended(talker)
-    reserve, tries = budgets.reserve, []
+    reserve, tries, fails = budgets.reserve, [], 4 if error is OperationalError else 1
 
-    def away_at_first(payer: Payer, worst: Decimal) -> budgets.Reservation:
+    def fails_at_first(payer: Payer, worst: Decimal) -> budgets.Reservation:
         tries.append(worst)
-        if len(tries) <= 2:  # a lost connection is tried twice
-            raise OperationalError
+        if len(tries) <= fails:
+            raise error
         return reserve(payer, worst)
 
-    monkeypatch.setattr(budgets, "reserve", away_at_first)
+    monkeypatch.setattr(budgets, "reserve", fails_at_first)
     await say(talker)
     assert (await ended(talker)).text.startswith("word0")
-    assert (len(model.held), len(tries)) == (2, 3)
+    assert (len(model.held), len(tries)) == (2, fails + 1)
     assert await held() == 0
+
+
+async def test_a_claimed_reply_is_written_though_the_database_was_away_for_a_moment(
+    model: Model, talker: Talker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, tries = prompts.load, []
+
+    def away_at_first(*given: Any) -> prompts.Material | None:
+        tries.append(given)
+        if len(tries) <= 4:  # a lost connection is tried twice
+            raise OperationalError
+        return load(*given)
+
+    monkeypatch.setattr(prompts, "load", away_at_first)
+    await say(talker)
+    reply = await ended(talker)
+    assert (reply.state, reply.text[:5], reply.attempt) == ("complete", "word0", 1)
 
 
 async def test_where_the_model_may_not_be_asked_no_money_is_held(

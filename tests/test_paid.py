@@ -78,6 +78,7 @@ async def test_without_the_database_nothing_is_called(
         raise error
 
     monkeypatch.setattr(budgets, "reserve", fails)
+    monkeypatch.setattr(paid, "PATIENCE", 0.05)
     with pytest.raises(paid.Unpaid, match="unknown"):
         async with paid.call(payer, CENT):
             pytest.fail("called")
