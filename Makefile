@@ -26,7 +26,7 @@ define twice
 		$(1) --last-failed --last-failed-no-failures none $(ARGS); }
 endef
 
-.PHONY: help install install-dev run tools node test test-postgres extras faults soak lint format lock messages pictures bench clean
+.PHONY: help install install-dev run tools node test test-postgres extras faults stalls soak lint format lock messages pictures bench clean
 
 help:
 	@echo "make run     sets up what is missing, makes a demo and serves it on http://localhost:$(PORT)/"
@@ -34,6 +34,7 @@ help:
 	@echo "make test-postgres  the tests of its own process once more, on PostgreSQL"
 	@echo "make extras  tries the voice on this machine and the service's SDK, in environments of their own"
 	@echo "make faults  breaks servers, Redis, PostgreSQL and the model's server, at every moment of a talk"
+	@echo "make stalls  runs the browser's tests while browsers and servers stand still now and then"
 	@echo "make soak    50 chats for MINUTES=20, and EXAMPLES=10000 of the protocol's state machine"
 	@echo "make lint    formatting, types (Python's and JavaScript's), migrations, translations"
 	@echo "make format  formats the code"
@@ -84,6 +85,10 @@ extras: install-dev
 faults: install-dev
 	@$(BIN)/python scripts/tools.py postgresql redis-server
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+stalls: install-dev
+	@$(BIN)/python scripts/tools.py chromium
+	CHROMIUM="$$($(BIN)/python scripts/tools.py --where chromium)" $(BIN)/python scripts/stalls.py $(BIN)/python -m pytest tests/browser $(ARGS)
 
 MINUTES ?= 20
 EXAMPLES ?= 10000
