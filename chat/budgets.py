@@ -18,14 +18,13 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import CharField, DateField
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from chat.llm.prices import Price
 from chat.models import Conversation
 from chat.money import Brake, ModelPrice, Spend, billionths
-from salesagent.prepared import Prepared, Slot, by_hand
+from salesagent.prepared import by_hand
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +96,14 @@ _HOLD = """
     WHERE {spend}.spent + {spend}.held + excluded.held <= excluded.cap
     RETURNING scope, EXISTS (SELECT 1 FROM {brake} WHERE stopped)
 """
+# The account of a visitor who was erased meanwhile does not come back.
 _SETTLE = """
-    INSERT INTO {spend} (day, scope, key, site_id, spent, held, cap) VALUES {rows}
+    INSERT INTO {spend} (day, scope, key, site_id, spent, held, cap)
+    SELECT column1, column2, column3, CAST(column4 AS bigint), column5, column6, column7
+    FROM (VALUES {rows}) AS given
+    WHERE column2 <> 'visitor' OR EXISTS (
+        SELECT 1 FROM {spend} WHERE day = column1 AND scope = column2 AND key = column3
+    )
     ON CONFLICT (day, scope, key) DO UPDATE
     SET spent = {spend}.spent + excluded.spent, held = {spend}.held + excluded.held
 """
@@ -140,32 +145,13 @@ def _hold(held: Reservation) -> set[str]:
 def settle(held: Reservation, cost: Decimal) -> None:
     """The call has ended and cost this much; 0 gives all back. To be done once only."""
     spent = billionths(cost)
-    _execute(
-        _SETTLE,
-        [(held.day, a.scope, a.key, a.site, spent, -held.amount, a.cap) for a in _kept(held)],
-    )
+    rows = [(held.day, a.scope, a.key, a.site, spent, -held.amount, a.cap) for a in held.accounts]
+    _execute(_SETTLE, rows)
 
 
 def release(held: Reservation) -> None:
     """The call was not made, or is known to have cost nothing."""
     settle(held, Decimal(0))
-
-
-def _kept(held: Reservation) -> list[Account]:
-    """The accounts, but for that of a visitor who was erased meanwhile."""
-    return [
-        account
-        for account in held.accounts
-        if account.scope != Scope.VISITOR
-        or _VISITORS.first(day=held.day, key=account.key) is not None
-    ]
-
-
-_VISITORS = Prepared(
-    lambda: Spend.objects.filter(
-        day=Slot("day", DateField()), scope=Scope.VISITOR, key=Slot("key", CharField())
-    )
-)
 
 
 def forget(visitor: uuid.UUID, since: date) -> int:

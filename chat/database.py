@@ -85,7 +85,6 @@ async def _on(
     def run() -> T:
         if language is not None:
             activate(language)
-        close_old_connections()
         try:
             return function(*args, **kwargs)
         finally:

@@ -11,8 +11,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from salesagent.prepared import Row
 
-class Privacy(models.Model):
+
+class Privacy(Row):
     """A site's fields: what it tells visitors before they write, and how long it keeps what they
     say. A text is known by a version, which its content makes."""
 

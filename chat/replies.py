@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import CharField, F, IntegerField, QuerySet, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -63,18 +63,12 @@ class Outcome:
     figures: dict[str, Any] = field(default_factory=dict)  # columns of Message
 
 
+_LOCK = Prepared(lambda: Conversation.objects.select_for_update().filter(id=Slot("id")))
 _OPEN = Prepared(lambda: Message.objects.open().filter(conversation_id=Slot("conversation")))
 _QUESTION = Prepared(
     lambda: Message.objects.filter(
         conversation_id=Slot("conversation"), role=Message.Role.VISITOR
     ).order_by("-seq")[:1]
-)
-_MINE = Prepared(
-    lambda: Message.objects.open().filter(
-        id=Slot("reply"),
-        attempt=Slot("attempt", IntegerField()),
-        owner=Slot("owner", CharField()),
-    )
 )
 
 
@@ -240,30 +234,30 @@ def release(replies: Sequence[uuid.UUID], owner: str) -> None:
     mine.update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def finish(
-    conversation: uuid.UUID, *, reply: uuid.UUID, attempt: int, owner: str, outcome: Outcome
-) -> Finished | None:
-    """Ends an open reply of this process; None where it is no longer its own."""
+def finish(claim: Claim, owner: str, outcome: Outcome) -> Finished | None:
+    """Ends an open reply of this process; None where it is no longer its own.
+
+    The reply is as it was claimed but for its text, for nobody else changes it meanwhile.
+    """
     with transaction.atomic():
-        try:
-            row = lock(conversation)
-        except Conversation.DoesNotExist:  # erased meanwhile
+        row = _LOCK.first(id=claim.conversation.id)  # its site is known
+        if row is None:  # erased meanwhile
             return None
-        message = _MINE.first(reply=reply, attempt=attempt, owner=owner)
-        if message is None:
-            return None
+        row.site = claim.conversation.site
         state, error, quick = outcome.state, outcome.error, list(outcome.replies)
         if row.state == Conversation.State.HUMAN:  # a person has taken over meanwhile
             state, error, quick = Message.State.INTERRUPTED, "", []
         figures = dict(outcome.figures)
-        if message.cost is not None and figures.get("cost") is not None:
-            figures["cost"] += message.cost  # of earlier attempts
+        if claim.reply.cost is not None and figures.get("cost") is not None:
+            figures["cost"] += claim.reply.cost  # of earlier attempts
         elif figures.get("cost") is None:
             figures.pop("cost", None)
         if error:
             figures |= failure(error, language_of(row))
-        row.change(
-            message,
+        mine = {"state": Message.State.STREAMING, "attempt": claim.reply.attempt, "owner": owner}
+        message = row.change_where(
+            mine,
+            claim.reply,
             state=state,
             text=outcome.text,
             sources=list(outcome.sources),
@@ -271,6 +265,8 @@ def finish(
             lease_until=None,
             **figures,
         )
+        if message is None:
+            return None
         keep(row)
         return Finished(row, [message], awaits=row.awaiting_since is not None)
 

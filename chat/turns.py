@@ -293,7 +293,7 @@ class Turn:
         until = time.monotonic() + settings.CHAT_LEASE
         while True:
             try:
-                return await query(replies.finish, self.conversation, **opened.row, outcome=outcome)
+                return await query(replies.finish, opened.claim, live.name, outcome)
             except Exception as error:
                 self._log("end not stored", error)
                 if time.monotonic() > until:

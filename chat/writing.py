@@ -54,7 +54,7 @@ from chat.replies import Outcome, language_of
 
 logger = logging.getLogger(__name__)
 
-RESET = 0.3  # seconds within which a token's patience is as long as that of the one before
+RESET = 0.1  # of the patience with a token: so much longer it may be, for no timer is set at each
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
 MAX_PAID = MAX_ROUNDS + 2  # requests in one reply: a word after the last round, and one to spare
@@ -304,12 +304,12 @@ class Writer:
                 asyncio.timeout(patience) as timer,
                 aclosing(llm.stream(prompt, offered)) as events,  # type: ignore[type-var]
             ):
-                given = 0.0  # when the timer was set last: not at every token
+                due, longer = 0.0, RESET * settings.CHAT_NEXT_TOKEN_TIMEOUT
                 async for event in events:
                     now = loop.time()
-                    if now - given > RESET:
-                        given = now
-                        timer.reschedule(now + settings.CHAT_NEXT_TOKEN_TIMEOUT + RESET)
+                    if now > due:
+                        due = now + longer
+                        timer.reschedule(due + settings.CHAT_NEXT_TOKEN_TIMEOUT)
                         if self._left() <= 0:
                             raise LLMError("try_again", retryable=False)
                     if isinstance(event, Text):

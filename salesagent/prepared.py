@@ -6,7 +6,7 @@ that the queryset itself would give; what is written is what `save` would write,
 signals.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -14,9 +14,31 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.models import Expression, Field, Model, QuerySet, UUIDField
+from django.db.models.base import ModelState
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound="Row")
+
+
+class Row(Model):
+    """A model whose rows become instances without `__init__`, which sends signals that nobody
+    hears and looks at each column for what may be given in its place.
+    """
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(
+        cls: type[R], db: str | None, field_names: Collection[str], values: Collection[Any]
+    ) -> R:
+        """What is not among the names is read when it is asked for, as Django does it."""
+        made = cls.__new__(cls)
+        made._state = ModelState()
+        made._state.adding, made._state.db = False, db
+        made.__dict__.update(zip(field_names, values, strict=True))
+        return made
 
 
 class Slot(Expression):
@@ -79,9 +101,7 @@ class Prepared(Generic[M]):
             else value
             for value in compiled.values
         ]
-        with connection.cursor() as cursor:
-            _execute(connection, cursor, compiled.sql, given)
-            return cursor.fetchall()
+        return _executed(connection, compiled.sql, given).fetchall()
 
     def _compile(self) -> _Compiled[M]:
         queryset, connection = self._build(), _connection()
@@ -141,12 +161,17 @@ def insert_unless_there(*rows: M) -> list[M]:
 
 def _insert(rows: Sequence[Model], ending: str) -> set[Any]:
     """The primary keys that came back, as the database has them."""
-    connection, fields = _connection(), rows[0]._meta.concrete_fields
-    values = [f.get_db_prep_save(f.pre_save(row, True), connection) for row in rows for f in fields]
-    statement = _inserts(type(rows[0]), len(rows), connection.vendor) + ending
-    with connection.cursor() as cursor:
-        _execute(connection, cursor, statement, values)
-        return {pk for (pk,) in cursor.fetchall()} if cursor.description else set()
+    connection, model = _connection(), type(rows[0])
+    columns = _columns(model)
+    given = tuple(tuple(at for at, one in enumerate(columns) if one.differs(row)) for row in rows)
+    values = [
+        field.get_db_prep_save(field.pre_save(row, True), connection)
+        for row, places in zip(rows, given, strict=True)
+        for field in (columns[at].field for at in places)
+    ]
+    statement = _inserts(model, given, connection.vendor) + ending
+    cursor = _executed(connection, statement, values)
+    return {pk for (pk,) in cursor.fetchall()} if ending else set()
 
 
 def _mark_stored(*rows: Model) -> None:
@@ -159,15 +184,20 @@ def update(row: Model, *names: str) -> None:
 
     Raises `DatabaseError` where the row is gone.
     """
+    if not update_where(row, names, {}):
+        raise DatabaseError("the row is gone")
+
+
+def update_where(row: Model, names: Sequence[str], where: Mapping[str, Any]) -> bool:
+    """The same, where other fields of the stored row hold these values; False: it is not so."""
     connection = _connection()
     pk, fields = _chosen(type(row), names)
     values = [f.get_db_prep_save(f.pre_save(row, False), connection) for f in fields]
-    with connection.cursor() as cursor:
-        statement = _updates(type(row), names, connection.vendor)
-        values.append(pk.get_db_prep_save(row.pk, connection))
-        _execute(connection, cursor, statement, values)
-        if cursor.rowcount != 1:
-            raise DatabaseError("the row is gone")
+    values.append(pk.get_db_prep_save(row.pk, connection))
+    _, asked = _chosen(type(row), tuple(where))
+    values += [f.get_db_prep_save(where[f.name], connection) for f in asked]
+    statement = _updates(type(row), names, tuple(where), connection.vendor)
+    return int(_executed(connection, statement, values).rowcount) == 1
 
 
 @cache
@@ -178,43 +208,96 @@ def _chosen(
     return model._meta.pk, [field for field in found if isinstance(field, Field)]
 
 
-@cache
-def _inserts(model: type[Model], count: int, vendor: str) -> str:
-    columns = [_quoted(field.column) for field in model._meta.concrete_fields]
-    row = f"({', '.join(['%s'] * len(columns))})"
-    table = _quoted(model._meta.db_table)
-    rows = ", ".join([row] * count)
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of a new row, and its default as the statement has it, where that is a constant."""
+
+    field: "Field[Any, Any]"
+    default: Any = None
+    literal: str = ""
+
+    def differs(self, row: Model) -> bool:
+        return not self.literal or getattr(row, self.field.attname) != self.default
 
 
 @cache
-def _updates(model: type[Model], names: Sequence[str], vendor: str) -> str:
+def _columns(model: type[Model]) -> Sequence[_Column]:
+    found = []
+    for field in model._meta.concrete_fields:
+        computed = field.has_default() and callable(field.default) and field.default is not list
+        if computed or field.primary_key or type(field).pre_save is not Field.pre_save:
+            found.append(_Column(field))
+            continue
+        default = field.get_default()
+        literal = next((text for value, text in _LITERALS if _same(value, default)), "")
+        found.append(_Column(field, default, literal))
+    return found
+
+
+# What most columns of a new row hold. Given as values they took a tenth of a turn's CPU, and made
+# the statement too long for the driver to remember.
+_LITERALS: Sequence[tuple[Any, str]] = (
+    (None, "NULL"),
+    ("", "''"),
+    ([], "'[]'"),
+    (False, "FALSE"),
+    (True, "TRUE"),
+    (1, "1"),
+)
+
+
+def _same(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other
+
+
+@cache
+def _inserts(model: type[Model], given: Sequence[Sequence[int]], vendor: str) -> str:
+    """`given`: of each row the places of the columns that come as values."""
+    columns = _columns(model)
+    rows = ", ".join(
+        f"({', '.join('%s' if at in places else one.literal for at, one in enumerate(columns))})"
+        for places in given
+    )
+    names = ", ".join(_quoted(one.field.column) for one in columns)
+    return f"INSERT INTO {_quoted(model._meta.db_table)} ({names}) VALUES {rows}"  # noqa: S608
+
+
+@cache
+def _updates(model: type[Model], names: Sequence[str], where: Sequence[str], vendor: str) -> str:
     pk, fields = _chosen(model, names)
     pairs = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
     table = _quoted(model._meta.db_table)
-    return f"UPDATE {table} SET {pairs} WHERE {_quoted(pk.column)} = %s"  # noqa: S608
+    asked = " AND ".join(f"{_quoted(one.column)} = %s" for one in (pk, *_chosen(model, where)[1]))
+    return f"UPDATE {table} SET {pairs} WHERE {asked}"  # noqa: S608
 
 
 def by_hand(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Runs a statement that was written by hand; its rows, where it gives any."""
-    connection = _connection()
-    with connection.cursor() as cursor:
-        _execute(connection, cursor, statement, values)
-        return cursor.fetchall() if cursor.description else []
+    """Runs a statement that was written by hand; its rows, where it is `RETURNING` any."""
+    cursor = _executed(_connection(), statement, values)
+    return cursor.fetchall() if "RETURNING" in statement else []
 
 
-def _execute(connection: Any, cursor: Any, statement: str, values: Sequence[Any]) -> None:
-    """Has PostgreSQL keep its plan of the statement: to plan one takes it as long as to run it.
-
-    Of these statements alone, for what a plan is worth to one value it is worth to all.
+def _executed(connection: Any, statement: str, values: Sequence[Any]) -> Any:
+    """The cursor after the statement. On PostgreSQL it is psycopg's own, unless Django keeps count
+    of statements: to make one of Django's, and to go through it, takes as long as the statement.
     """
-    own = connection.connection if connection.vendor == "postgresql" else None
-    if own is None or not settings.DATABASE_PREPARES:
+    if connection.vendor != "postgresql":
+        cursor = connection.cursor()
         cursor.execute(statement, values)
-        return
-    own.prepare_threshold = 0
+        return cursor
+    connection.ensure_connection()
+    own = connection.connection
+    # PostgreSQL keeps its plan of the statement: to plan one takes it as long as to run it. Of
+    # these alone, for what a plan is worth to one value it is worth to all.
+    own.prepare_threshold = 0 if settings.DATABASE_PREPARES else None
     try:
-        cursor.execute(statement, values)
+        if connection.queries_logged or connection.execute_wrappers:
+            cursor = connection.cursor()
+            cursor.execute(statement, values)
+            return cursor
+        connection.validate_no_broken_transaction()
+        with connection.wrap_database_errors:
+            return own.execute(statement, values)
     finally:
         own.prepare_threshold = None
 

@@ -80,13 +80,7 @@ def finish(
     state: Message.State = Message.State.COMPLETE,
     **outcome: Any,
 ) -> Message:
-    finished = replies.finish(
-        claim.conversation.id,
-        reply=claim.reply.id,
-        attempt=claim.reply.attempt,
-        owner=claim.reply.owner,
-        outcome=replies.Outcome(state, text, **outcome),
-    )
+    finished = replies.finish(claim, claim.reply.owner, replies.Outcome(state, text, **outcome))
     assert finished is not None
     return finished.changed[0]
 

@@ -1,13 +1,14 @@
 """Prepared queries: the same rows, as the same instances, as the queryset that they are made of."""
 
 import uuid
+from copy import copy
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import IntegerField, QuerySet, Value
+from django.db.models import IntegerField, Model, QuerySet, Value
 
 from chat.models import Conversation, Message
-from salesagent.prepared import Prepared, Slot, insert, insert_unless_there, update
+from salesagent.prepared import Prepared, Slot, insert, insert_unless_there, update, update_where
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,62 @@ def test_a_row_is_stored_as_by_save(said, django_assert_num_queries):
     assert _values(stored) == _values(Message.objects.get(id=plain.id)) | {
         "id": ours.id, "seq": 91, "rev": 91, "created": ours.created
     }  # fmt: skip
+
+
+def test_each_row_of_a_statement_has_its_own_columns(said):
+    """Defaults stand in the statement itself, and one row's default is another's value."""
+    rows = [
+        Message(conversation=said, seq=seq, rev=seq, role="agent", **columns)
+        for seq, columns in enumerate(
+            (
+                {},
+                {"spoken": True, "attempt": 0, "feedback": 0, "earlier": ["", {"%s": None}]},
+                {"attempt": 2, "text": "NULL", "name": "''", "feedback": 1},
+            ),
+            start=90,
+        )
+    ]
+    insert_unless_there(*rows)
+    for row in rows:
+        assert _values(Message.objects.get(id=row.id)) == _values(row)
+
+
+def test_a_row_is_made_as_django_makes_it(said):
+    plain = Model.from_db.__func__  # type: ignore[attr-defined]
+    names = [field.attname for field in Message._meta.concrete_fields]
+    values = list(Message.objects.filter(id=said.messages.first().id).values_list(*names)[0])
+    ours, theirs = (
+        Message.from_db("default", names, values),
+        plain(Message, "default", names, values),
+    )
+    assert vars(ours) | {"_state": 0} == vars(theirs) | {"_state": 0}
+    assert (ours._state.adding, ours._state.db) == (theirs._state.adding, theirs._state.db)
+    assert ours._state.fields_cache == theirs._state.fields_cache
+
+
+def test_a_column_that_was_left_out_is_read_when_asked_for(said, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        some = Message.objects.only("seq").get(conversation=said, seq=2)
+        assert some.text == "One"
+    assert copy(some).text == "One"
+
+
+def test_a_broken_transaction_takes_no_more_statements(said):
+    prepared = Prepared(lambda: Message.objects.filter(id=Slot("id")))
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(transaction.TransactionManagementError):
+            prepared.all(id=said.id)
+
+
+def test_fields_are_stored_only_where_others_hold(said):
+    message = said.messages.get(seq=2)
+    message.text = "Other"
+    assert not update_where(message, ("text",), {"state": "streaming", "attempt": 1})
+    assert not update_where(message, ("text",), {"state": "complete", "attempt": 2})
+    assert said.messages.get(seq=2).text == "One"
+    assert update_where(message, ("text",), {"state": "complete", "attempt": 1})
+    assert said.messages.get(seq=2).text == "Other"
 
 
 def test_what_a_constraint_forbids_is_not_stored(said):

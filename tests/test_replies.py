@@ -1,8 +1,10 @@
 """The life of a reply's row, through `replies` and on the database."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from chat import conversations, replies
@@ -95,13 +97,7 @@ def test_claim_waits_for_an_open_reply_to_end(visitor):
 def test_finish_says_whether_more_was_said(visitor):
     claim = visitor.claimed()
     visitor.says("And in oak?")
-    finished = replies.finish(
-        claim.conversation.id,
-        reply=claim.reply.id,
-        attempt=1,
-        owner=ME,
-        outcome=replies.Outcome(Message.State.INTERRUPTED, ""),
-    )
+    finished = replies.finish(claim, ME, replies.Outcome(Message.State.INTERRUPTED, ""))
     assert finished is not None
     assert finished.awaits
 
@@ -114,13 +110,28 @@ def test_saving_raises_no_rev(visitor):
     assert visitor.after(rev).open.text == "It costs"
 
 
-@pytest.mark.parametrize("change", [{"owner": OTHER}, {"attempt": 2}])
-def test_only_the_owner_of_the_attempt_saves_and_finishes(visitor, change):
-    reply = visitor.claimed().reply
-    row = {"reply": reply.id, "attempt": 1, "owner": ME, **change}
-    assert not replies.save(**row, text="theirs")
-    outcome = replies.Outcome(Message.State.COMPLETE, "theirs")
-    assert replies.finish(reply.conversation_id, **row, outcome=outcome) is None
+@pytest.mark.parametrize("change", [{"owner": OTHER}, {"attempt": 2}, {"state": "failed"}])
+def test_only_the_owner_of_the_open_attempt_saves_and_finishes(visitor, change):
+    claim = visitor.claimed()
+    Message.objects.filter(id=claim.reply.id).update(**change)
+    before = visitor.row().rev
+    assert not replies.save(reply=claim.reply.id, attempt=1, owner=ME, text="theirs")
+    assert replies.finish(claim, ME, replies.Outcome(Message.State.COMPLETE, "theirs")) is None
+    assert (visitor.messages()[-1].text, visitor.row().rev) == ("", before)
+
+
+def test_what_is_finished_twice_costs_once(visitor):
+    """A commit that nobody heard of is tried again, and so is one that was none."""
+    visitor.gets("One", figures={"cost": Decimal(1)})
+    claim = regenerate(visitor, visitor.messages()[-1], 1)
+    outcome = replies.Outcome(Message.State.COMPLETE, "Two", figures={"cost": Decimal(2)})
+    with transaction.atomic():
+        replies.finish(claim, ME, outcome)
+        transaction.set_rollback(True)  # lost at its commit
+    finished = replies.finish(claim, ME, outcome)
+    assert finished is not None
+    assert (finished.changed[0].cost, visitor.messages()[-1].cost) == (3, 3)
+    assert replies.finish(claim, ME, outcome) is None
 
 
 def test_many_texts_are_kept_at_once_and_the_lost_are_named(visitor):
@@ -302,15 +313,9 @@ def test_a_lease_does_not_outlive_the_deadline(visitor, settings):
 
 
 def test_restart_closes_and_names_the_open_reply_in_one_step(visitor):
-    reply = visitor.claimed().reply
-    assert replies.restart(visitor.row().id) == Open(reply.id, 1, ME)
+    claim = visitor.claimed()
+    assert replies.restart(visitor.row().id) == Open(claim.reply.id, 1, ME)
     assert conversations.Conversation.objects.get().state == "closed"
-    ended = replies.finish(
-        reply.conversation_id,
-        reply=reply.id,
-        attempt=1,
-        owner=ME,
-        outcome=replies.Outcome(Message.State.INTERRUPTED, ""),
-    )
+    ended = replies.finish(claim, ME, replies.Outcome(Message.State.INTERRUPTED, ""))
     assert ended is not None
     assert not ended.awaits

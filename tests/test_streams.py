@@ -161,9 +161,17 @@ def test_ordinary_first_words_are_not_held_back(first: str) -> None:
 STREAM = (
     b"\xef\xbb\xbf: hello\r\nid: 1\r\nretry: 5\r\n\r\n"
     b"data: Gr\xc3\xbc\xc3\x9fe \xf0\x9f\x98\x80\r\n\r\n"
-    b"event: error\ndata:no space\n\ndata: two\ndata: lines\n\n\ndata\n\n:\n\rdata: cr\r\r"
+    b"event: error\ndata:no space\n\ndata: two\ndata: lines\n\n\ndata\n\ndata: one\n\n"
+    b":\n\rdata: cr\r\r"
 )
-EVENTS = [("Grüße 😀", ""), ("no space", "error"), ("two\nlines", ""), ("", ""), ("cr", "")]
+EVENTS = [
+    ("Grüße 😀", ""),
+    ("no space", "error"),
+    ("two\nlines", ""),
+    ("", ""),
+    ("one", ""),
+    ("cr", ""),
+]
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
@@ -171,6 +179,16 @@ def test_events_are_the_same_however_the_body_is_cut(cuts: list[int]) -> None:
     reader, edges = EventReader(), [0, *sorted(cuts), len(STREAM)]
     found = [e for a, b in pairwise(edges) for e in reader.feed(STREAM[a:b])]
     assert [*found, *reader.close()] == EVENTS
+
+
+@pytest.mark.parametrize("before", [b"", b"data: a\n", b"event: b\n", b"dat", b"data: c\r"])
+@pytest.mark.parametrize("whole", [b"data: x\n\n", b"data: x \r\n\r\n", b"data: x\n\ndata: y\n\n"])
+def test_a_piece_that_is_one_event_reads_as_its_bytes_do(before: bytes, whole: bytes) -> None:
+    at_once, bytewise = EventReader(), EventReader()
+    found = [*at_once.feed(before), *at_once.feed(whole), *at_once.close()]
+    body = before + whole
+    single = [e for at in range(len(body)) for e in bytewise.feed(body[at : at + 1])]
+    assert found == [*single, *bytewise.close()]
 
 
 def test_the_last_event_needs_no_empty_line() -> None:

@@ -39,6 +39,7 @@ _STOP_REASONS: dict[str, StopReason] = {
     "content_filter": "content_filter",
 }
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 _UNFIT = re.compile(r"[\x00\ud800-\udfff]")  # neither a socket nor a database takes these
 
 
@@ -135,7 +136,8 @@ async def _read(response: httpx2.Response, reply: "_Reply") -> AsyncIterator[Eve
     if "html" in response.headers.get("content-type", ""):
         raise LLMError("broken", retryable=True)
     plain = "content-encoding" not in response.headers
-    pieces = response.aiter_raw() if plain else response.aiter_bytes()
+    # As `aiter_raw` gives it, without a second look at each piece.
+    pieces = aiter(response.stream if plain else response.aiter_bytes())  # type: ignore[arg-type]
     async for piece in pieces:
         if text := reply.feed(piece):
             yield Text(text)
@@ -213,7 +215,7 @@ class _Reply:
                 self.over = True
                 break
             try:
-                chunk = json.loads(event.data)
+                chunk = _decoded(event.data)
                 if event.name == "error" or chunk.get("error"):
                     self.error = stated_failure(chunk.get("error") or chunk)
                 else:
@@ -252,6 +254,15 @@ class _Reply:
                 text, self._high = text[:-1], text[-1]
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
         return self._written.add(text) if self._written.watching else text
+
+
+def _decoded(data: str) -> Any:
+    """What `json.loads` gives; it looks twice for white space around the value, mostly in vain."""
+    if data.startswith("{"):
+        value, end = _decode(data)
+        if end == len(data):
+            return value
+    return json.loads(data)
 
 
 def _usage(stated: dict[str, Any]) -> Usage:

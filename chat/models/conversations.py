@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 from django.conf import settings
@@ -13,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from chat.models.personas import PersonaVersion
 from chat.models.sites import Site
 from chat.models.visitors import Visitor
-from salesagent.prepared import insert, insert_unless_there, update
+from salesagent.prepared import Row, insert, insert_unless_there, update, update_where
 
 
-class Conversation(models.Model):
+class Conversation(Row):
     """A visitor's talk with the agent. `rev` counts its changes, `last_seq` its messages."""
 
     class State(models.TextChoices):
@@ -152,12 +153,26 @@ class Conversation(models.Model):
 
     def change(self, message: "Message", **fields: Any) -> "Message":
         """A stored message changed: the next `rev`. The caller holds the lock and saves `self`."""
+        self._note(message, fields)
+        update(message, "rev", *fields)
+        return message
+
+    def change_where(
+        self, where: Mapping[str, Any], message: "Message", **fields: Any
+    ) -> "Message | None":
+        """As `change`, if other fields of what is stored still hold these values; None: they don't.
+
+        `message` is left as it is, for this may be done twice.
+        """
+        changed = copy(message)
+        self._note(changed, fields)
+        return changed if update_where(changed, ("rev", *fields), where) else None
+
+    def _note(self, message: "Message", fields: Mapping[str, Any]) -> None:
         self.rev += 1
         for name, value in fields.items():
             setattr(message, name, value)
         message.rev = self.rev
-        update(message, "rev", *fields)
-        return message
 
     def as_field(self) -> dict[str, Any]:
         """The `conversation` of init and `status`."""
@@ -181,7 +196,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(state=Message.State.STREAMING)
 
 
-class Message(models.Model):
+class Message(Row):
     """One message. A reply of the agent is a message that grows while it is `streaming`."""
 
     class Role(models.TextChoices):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.campaigns import parameters
 from chat.models.conversations import Conversation
 from chat.models.sites import Site
+from salesagent.prepared import Row
 
 CONTACT = ("name", "email", "phone", "company")
 QUALIFYING = ("need", "budget", "authority", "timing")
@@ -28,7 +29,7 @@ WORTH: Mapping[str, int] = {
 }
 
 
-class Lead(models.Model):
+class Lead(Row):
     """Who is worth a call; a conversation has one at most.
 
     `evidence` says of each value where it is from. Of one in the visitor's own words

@@ -4,8 +4,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from salesagent.prepared import Row
 
-class Persona(models.Model):
+
+class Persona(Row):
     """Who speaks on a site. What it says is in its versions, of which one is published."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)
@@ -28,7 +30,7 @@ class Persona(models.Model):
         return self.name
 
 
-class PersonaVersion(models.Model):
+class PersonaVersion(Row):
     """One state of a persona. It never changes once written; a change is a new version."""
 
     persona = models.ForeignKey(

@@ -7,9 +7,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from chat.models.sites import Site
+from salesagent.prepared import Row
 
 
-class Visitor(models.Model):
+class Visitor(Row):
     """Somebody on a website. The id is all that is known until they say more, or the website does.
 
     `external_id` is the website's own id of somebody who is signed in there; it is never set but
