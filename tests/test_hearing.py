@@ -57,6 +57,12 @@ def test_whatever_comes_is_a_recording_or_is_none(
     assert found is None or isinstance(found.seconds, float)
 
 
+def test_a_time_of_more_digits_than_there_are_is_none() -> None:
+    """It was an error of ours, that anybody could cause."""
+    head, _, _ = WEBM.partition(b"\x1f\x43\xb6\x75")
+    assert look(head + b"\x1f\x43\xb6\x75\xff" + b"\xe7\x43\xe8" + b"\xff" * 1100) is None
+
+
 # --- Over the wire --------------------------------------------------------------------------------
 
 

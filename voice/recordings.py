@@ -57,6 +57,8 @@ def _webm(audio: bytes) -> float:
         kind = audio[at]
         size, start = _size(audio, at + 1)
         if kind == _TIME:
+            if size > 8:
+                raise ValueError("no container counts so far")
             cluster = int.from_bytes(audio[start : start + size], "big")
         elif kind == _BLOCK:
             last = max(last, struct.unpack_from(">h", audio, start + 1)[0])
