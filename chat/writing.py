@@ -256,7 +256,8 @@ class Writer:
         self._said, self._done = "", None
         self._asked += llm.paid
         async with self._billed(llm, prompt, offered):
-            return await self._listen(llm, prompt, offered)
+            # A task of its own: what waits for a token is woken through all that waits for it.
+            return await asyncio.create_task(self._listen(llm, prompt, offered))
 
     @asynccontextmanager
     async def _billed(
@@ -357,17 +358,33 @@ class Writer:
 
     # --- Words ----------------------------------------------------------------------------------
 
-    async def _show(self, text: str) -> None:
-        """Cleans the next piece and sends it, white space at the end held back."""
+    async def _pass(self, text: str) -> None:
+        """Shows what the guard let through. Where it stops the model the reply ends.
+
+        With no word of it shown yet another has to write it.
+        """
+        words = self._cleaned(text)
+        if words:
+            if self._stream is None:
+                self._stream, self._deadline = await self._line()
+            self._show(words, self._stream)
+        if not self._guard.leaked or self._cut:
+            return
+        self._alarm(self._guard.leaked)
+        self._cut = self._spoke
+        if not self._spoke:
+            raise LLMError("refused", retryable=False)
+
+    def _cleaned(self, text: str) -> str:
+        """The next piece, its white space at the end held back."""
         text = self._space + wire.drop_controls(text)
         if not self._spoke:
             text = text.lstrip()
         words = text.rstrip()
         self._space = text[len(words) :]
-        if not words:
-            return
-        if self._stream is None:
-            self._stream, self._deadline = await self._line()
+        return words
+
+    def _show(self, words: str, stream: Stream) -> None:
         if not self._spoke:
             self._figures.first_word_ms = int((time.monotonic() - self._started) * 1000)
         length = wire.units(words)
@@ -376,20 +393,7 @@ class Writer:
             self._cut = True
         self._length += length
         if words:
-            self._stream.emit(words)
-
-    async def _pass(self, text: str) -> None:
-        """Shows what the guard let through. Where it stops the model the reply ends.
-
-        With no word of it shown yet another has to write it.
-        """
-        await self._show(text)
-        if not self._guard.leaked or self._cut:
-            return
-        self._alarm(self._guard.leaked)
-        self._cut = self._spoke
-        if not self._spoke:
-            raise LLMError("refused", retryable=False)
+            stream.emit(words)
 
     def _alarm(self, told: str) -> None:
         """The model told its instructions. Not a word of it goes into the log."""

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx2
 from django.conf import settings
@@ -69,13 +69,23 @@ class Completions:
         )
 
     async def stream(self, prompt: Prompt, tools: Sequence[Tool]) -> AsyncIterator[Event]:
+        """Leaving it early closes the connection."""
         model = prompt.model or self._model
         while True:
             body = self._profile.body(prompt, model, tools)
             try:
                 async with self._request(body) as response:
                     reply = _Reply(model, [tool.name for tool in tools])
-                    async for event in _read(response, reply):
+                    pieces = _pieces(response)
+                    async for piece in pieces:  # in no generator of its own, which costs a tenth
+                        if text := reply.feed(piece):
+                            yield Text(text)
+                        if reply.stop_reason or reply.over or reply.error:
+                            break
+                    else:
+                        if text := reply.feed_end():
+                            yield Text(text)
+                    for event in await _rest(pieces, reply):
                         yield event
                 return
             except APIStatusError as error:
@@ -131,29 +141,25 @@ async def _refusal(response: httpx2.Response) -> APIStatusError:
     return APIStatusError(str(message or ""), response=response, body=stated)
 
 
-async def _read(response: httpx2.Response, reply: "_Reply") -> AsyncIterator[Event]:
-    """The events of a body. Leaving it early closes the connection (`_request` does)."""
+def _pieces(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The body, as it comes."""
     if "html" in response.headers.get("content-type", ""):
         raise LLMError("broken", retryable=True)
-    plain = "content-encoding" not in response.headers
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
     # As `aiter_raw` gives it, without a second look at each piece.
-    pieces = aiter(response.stream if plain else response.aiter_bytes())  # type: ignore[arg-type]
-    async for piece in pieces:
-        if text := reply.feed(piece):
-            yield Text(text)
-        if reply.error is not None:
-            raise reply.error
-        if reply.stop_reason or reply.over:
-            break
-    else:
-        if text := reply.feed_end():
-            yield Text(text)
+    return aiter(cast(httpx2.AsyncByteStream, response.stream))
+
+
+async def _rest(pieces: AsyncIterator[bytes], reply: "_Reply") -> list[Event]:
+    """What ends a reply, once its words are over."""
+    if reply.error is not None:
+        raise reply.error
     if not reply.stop_reason:
-        raise reply.error or LLMError("truncated" if reply.begun else "broken", retryable=True)
+        raise LLMError("truncated" if reply.begun else "broken", retryable=True)
     if not reply.over:
         await _read_usage(pieces, reply)
-    for event in reply.last():
-        yield event
+    return list(reply.last())
 
 
 async def _read_usage(pieces: AsyncIterator[bytes], reply: "_Reply") -> None:

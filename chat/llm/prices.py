@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _MILLION = Decimal(1_000_000)
 _BYTES = 4  # of a token, in most languages
+_TEMPLATE = 40  # tokens around a message, at the very most
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|latest)$")
 
 
@@ -80,10 +81,9 @@ def worst(
 ) -> Decimal:
     """Dollars that one request may cost at the most.
 
-    No tokenizer makes more tokens of a text than it has bytes, in whatever script a visitor writes;
-    that the request is JSON covers what a model's template adds to each message.
+    No tokenizer makes more tokens of a text than it has bytes, in whatever script a visitor writes.
     """
-    return _dearest(model, _bytes(list(messages)), tools, output_tokens)
+    return _dearest(model, sum(map(_size_of, messages)), tools, output_tokens)
 
 
 def ample(model: str, prompt_tokens: int, tools: Sequence[Tool], output_tokens: int) -> Decimal:
@@ -96,6 +96,14 @@ def _dearest(model: str, given: int, tools: Sequence[Tool], output_tokens: int) 
     price = _first([model])
     dearest = max(price.input, price.cached)
     return (tokens * dearest + output_tokens * price.output) / _MILLION
+
+
+def _size_of(message: ChatMessage) -> int:
+    """Bytes, with what a model's template adds."""
+    content = message.get("content")
+    if len(message) == 2 and isinstance(content, str):  # a role and words, as nearly all
+        return len(content.encode("utf-8", "surrogatepass")) + _TEMPLATE
+    return _bytes(message)
 
 
 def _bytes(value: object) -> int:
