@@ -46,6 +46,7 @@ class Stream:
         self.last_words = time.monotonic()
         self.watchers: dict[str, int] = {}  # other processes, and how much they were given
         self._live = live
+        self._sockets: set[Socket] = set()
         self._pending = ""
         self._off = 0  # of `sent`, in UTF-16 units
         self._timer: asyncio.TimerHandle | None = None  # where the next piece comes too soon
@@ -72,13 +73,15 @@ class Stream:
         self.sent += text
         self._off += wire.units(text)
         self.last_words = self._flushed = time.monotonic()
-        sockets = self._live.sockets.get(self.conversation)
-        if sockets:
+        live = self._live
+        if not self._sockets:  # as long as it holds any it is the one that `live` keeps
+            self._sockets = live.sockets.get(self.conversation, set())
+        if self._sockets:
             encoded = wire.encoded_delta(*frame)
-            for socket in sockets:
+            for socket in self._sockets:
                 socket.delta(wire.delta(*frame), encoded)
-            if self.conversation in self._live.speaking.wanted:
-                self._live.speaking.grown(self.conversation, self.message, self.attempt, self.sent)
+            if live.speaking.wanted and self.conversation in live.speaking.wanted:
+                live.speaking.grown(self.conversation, self.message, self.attempt, self.sent)
         if self.watchers and self._remote is None:
             self._remote = asyncio.create_task(self._serve_watchers())
 
@@ -270,9 +273,8 @@ class Live:
         """The conversation's state has changed, which raises no `rev`: everybody gets `status`."""
         for socket in list(self.sockets.get(conversation, ())):
             socket.catch_up(status=True)
-        if self._layer is not None:
-            event = {"type": "state", "from": self.name, "conversation": conversation.hex}
-            self.send(_talk(conversation), event)
+        event = {"type": "state", "from": self.name, "conversation": conversation.hex}
+        self.send(_talk(conversation), event)
 
     def begin(self, conversation: uuid.UUID, message: str, attempt: int) -> Stream:
         """This process writes a reply now."""
@@ -464,11 +466,9 @@ class Live:
         if not sockets:
             return
         mirror = self.mirrors.get(conversation)
-        if mirror is None or (mirror.message, mirror.attempt) != (
-            frame["message"],
-            frame["attempt"],
-        ):
-            mirror = self.mirrors[conversation] = Mirror(frame["message"], frame["attempt"])
+        shown = (frame["message"], frame["attempt"])
+        if mirror is None or (mirror.message, mirror.attempt) != shown:
+            mirror = self.mirrors[conversation] = Mirror(*shown)
         if not mirror.take(frame):
             del self.mirrors[conversation]
             metrics.RESYNCS.labels("lost_delta").inc()

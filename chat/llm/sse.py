@@ -30,7 +30,14 @@ class EventReader:
         self._started = False
 
     def feed(self, piece: bytes) -> list[ServerEvent]:
-        if self._is_one_event(piece):
+        if (  # one event, as nearly every piece is, and nothing of another before it
+            piece.startswith(b"data: ")
+            and piece.find(b"\n") == len(piece) - 2
+            and piece.endswith(b"\n")
+            and b"\r" not in piece
+            and len(piece) <= LINE_LIMIT
+            and not (self._rest or self._data or self._name or self._after_cr)
+        ):
             self._started = True
             return [ServerEvent(piece[6:-2].decode(errors="replace"))]
         if self._after_cr or b"\r" in piece:
@@ -51,17 +58,6 @@ class EventReader:
             elif self._data:
                 events.append(self._event())
         return events
-
-    def _is_one_event(self, piece: bytes) -> bool:
-        """As nearly every piece is: a token as it was sent, and nothing of another event."""
-        return (
-            piece.startswith(b"data: ")
-            and piece.find(b"\n") == len(piece) - 2
-            and piece.endswith(b"\n\n")
-            and b"\r" not in piece
-            and len(piece) <= LINE_LIMIT
-            and not (self._rest or self._data or self._name or self._after_cr)
-        )
 
     def close(self) -> list[ServerEvent]:
         """The event that the end of the body left without its empty line, if there is one."""
