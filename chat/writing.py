@@ -54,7 +54,7 @@ from chat.replies import Outcome, language_of
 
 logger = logging.getLogger(__name__)
 
-RESET = 0.1  # of the patience with a token: so much longer it may be, for no timer is set at each
+RESET = 0.3  # of the patience with a token: so much longer it may be, for no timer is set at each
 MAX_ROUNDS = 4  # of tools
 MAX_CALLS = 6  # of tools in one reply
 MAX_PAID = MAX_ROUNDS + 2  # requests in one reply: a word after the last round, and one to spare

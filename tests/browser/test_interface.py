@@ -177,9 +177,13 @@ def test_a_late_listener_for_ready_is_told_at_once(one: Visitor, shop: Shop) -> 
 def test_off_ends_it(one: Visitor, shop: Shop) -> None:
     one.visit(shop.sells().url).open_chat()
     calls(one, "window.told = 0; window.fn = () => told++; SalesChat.on('close', fn)")
-    one.close_chat().open_chat()
+    calls(one, "window.times = 0; SalesChat.on('close', () => times++)")
+    one.close_chat()
+    one.page.wait_for_function("times === 1")
+    one.open_chat()
     calls(one, "SalesChat.off('close', fn)")
     one.close_chat()
+    one.page.wait_for_function("times === 2")
     assert one.page.evaluate("told") == 1
 
 
