@@ -42,16 +42,17 @@ class Guard:
             self.leaked = "canary"
         elif self._grams and self._quotes(plain):
             self.leaked = "instructions"
-        if self.leaked or self._matched >= SURE:
-            self._held = "" if self.leaked else self._held
-            return ""
-        held, self._held = self._held, ""
-        return held
+        if self.leaked:
+            self._held = ""
+        return "" if self._matched >= SURE else self._released()
 
     def rest(self) -> str:
         """What is held back, at the end of what the model says; not half a canary."""
         if self._matched >= HALF:
             self.leaked, self._held = "canary", ""
+        return self._released()
+
+    def _released(self) -> str:
         held, self._held = self._held, ""
         return held
 

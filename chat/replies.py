@@ -237,7 +237,7 @@ def release(replies: Sequence[uuid.UUID], owner: str) -> None:
 def finish(claim: Claim, owner: str, outcome: Outcome) -> Finished | None:
     """Ends an open reply of this process; None where it is no longer its own.
 
-    The reply is as it was claimed but for its text, for nobody else changes it meanwhile.
+    It is not read again: of what clients see nobody else changes anything of an open reply.
     """
     with transaction.atomic():
         row = _LOCK.first(id=claim.conversation.id)  # its site is known

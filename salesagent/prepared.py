@@ -234,8 +234,8 @@ def _columns(model: type[Model]) -> Sequence[_Column]:
     return found
 
 
-# What most columns of a new row hold. Given as values they took a tenth of a turn's CPU, and made
-# the statement too long for the driver to remember.
+# What most columns of a new row hold. Given as values each is converted, and a statement with more
+# than fifty of them is worked out anew by the driver each time.
 _LITERALS: Sequence[tuple[Any, str]] = (
     (None, "NULL"),
     ("", "''"),
