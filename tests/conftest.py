@@ -6,12 +6,14 @@ async def test_y(sqlite_server), test_z(postgres_pair)
                             one for the whole session: for tests that harm nothing
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from tests import canaries
 from tests.servers import Databases, Postgres, Redis, Server, Stack, collect_static
@@ -51,6 +53,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Its servers have databases of their own: another DATABASE_URL proves nothing new.
         if {"databases", "own_postgres"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The chat's threads keep their connections, and no database is dropped before they close."""
+    yield
+    from chat.database import _chat
+
+    threads = len(_chat._threads)
+    together = threading.Barrier(threads) if threads else None
+
+    def close() -> None:
+        assert together is not None
+        together.wait(10)
+        connections.close_all()
+
+    for closing in [_chat.submit(close) for _ in range(threads)]:
+        closing.result()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from django.core.signals import request_finished
 from django.db import OperationalError, connection
 from django.utils.translation import activate, get_language, gettext
 
+from chat import database
 from chat.database import query, searching
 from chat.models import Site
 from tests.base import make_site
@@ -61,3 +62,35 @@ async def test_a_slow_search_holds_no_message_up():
     assert await query(Site.objects.get, pk=site.pk) == site
     release.set()
     assert all(await asyncio.gather(*slow))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_thread_of_the_chat_keeps_its_connection_while_it_is_sound(monkeypatch):
+    def use(breaks: bool = False) -> tuple[int, object]:
+        Site.objects.count()
+        used = threading.get_ident(), connection.connection
+        if breaks:
+            connection.connection.close()
+            connection.errors_occurred = True  # as Django notes it of a query that fails
+        return used
+
+    async def uses(**how: bool) -> set[tuple[int, object]]:
+        return {await query(use, **how) for _ in range(30)}
+
+    before = await uses()
+    assert await uses() == before
+    assert len(before) == len({thread for thread, _ in before})
+    if connection.vendor == "sqlite":
+        return  # there it is kept for ever, and cannot be lost
+    await uses(breaks=True)
+    assert before.isdisjoint(await uses())  # gone, and others in their place
+    monkeypatch.setattr(database, "KEPT", 0.0)
+    await uses()
+    assert await query(lambda: connection.connection) is None  # the pool has it
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_other_threads_give_their_connection_back():
+    if connection.vendor == "postgresql":
+        await searching(Site.objects.count)
+        assert await searching(lambda: connection.connection) is None
