@@ -20,11 +20,14 @@ _ANSWER_TOKENS = 3  # what opens the model's answer
 _GAP = " […] "
 
 
+Role = Literal["visitor", "agent", "staff", "system"]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A message of the conversation."""
 
-    role: Literal["visitor", "agent", "staff", "system"]
+    role: Role
     text: str
     seq: int
     name: str = ""  # of staff: who speaks

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from django.conf import settings
 from django.db.models import IntegerField
@@ -93,7 +93,7 @@ def load(
 
 
 def _line(message: _Said) -> context.Line:
-    role = cast(Literal["visitor", "agent", "staff", "system"], message.role)
+    role = cast("context.Role", message.role)
     return context.Line(role=role, text=message.text, seq=message.seq, name=message.name)
 
 

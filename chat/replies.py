@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import DateTimeField, F, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,7 +21,7 @@ from django.utils.translation import override
 from chat.conversations import Claim, Opens, Refused, close, keep, lock, message_of
 from chat.languages import spoken
 from chat.models import Conversation, Message
-from salesagent.prepared import Prepared, Slot
+from salesagent.prepared import Counting, Prepared, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Outcome:
     figures: dict[str, Any] = field(default_factory=dict)  # columns of Message
 
 
-_LOCK = Prepared(lambda: Conversation.objects.select_for_update().filter(id=Slot("id")))
+_COUNTED = Counting(Conversation, "rev", updated=Slot("now", DateTimeField()))
 _OPEN = Prepared(lambda: Message.objects.open().filter(conversation_id=Slot("conversation")))
 _QUESTION = Prepared(
     lambda: Message.objects.filter(
@@ -240,10 +240,10 @@ def finish(claim: Claim, owner: str, outcome: Outcome) -> Finished | None:
     It is not read again: of what clients see nobody else changes anything of an open reply.
     """
     with transaction.atomic():
-        row = _LOCK.first(id=claim.conversation.id)  # its site is known
+        row = _COUNTED.first(pk=claim.conversation.id, now=timezone.now())  # and locked
         if row is None:  # erased meanwhile
             return None
-        row.site = claim.conversation.site
+        row.site = claim.conversation.site  # which is known
         state, error, quick = outcome.state, outcome.error, list(outcome.replies)
         if row.state == Conversation.State.HUMAN:  # a person has taken over meanwhile
             state, error, quick = Message.State.INTERRUPTED, "", []
@@ -255,7 +255,7 @@ def finish(claim: Claim, owner: str, outcome: Outcome) -> Finished | None:
         if error:
             figures |= failure(error, language_of(row))
         mine = {"state": Message.State.STREAMING, "attempt": claim.reply.attempt, "owner": owner}
-        message = row.change_where(
+        message = row.changed_where(
             mine,
             claim.reply,
             state=state,
@@ -266,8 +266,8 @@ def finish(claim: Claim, owner: str, outcome: Outcome) -> Finished | None:
             **figures,
         )
         if message is None:
+            transaction.set_rollback(True)
             return None
-        keep(row)
         return Finished(row, [message], awaits=row.awaiting_since is not None)
 
 

@@ -7,15 +7,17 @@ signals.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
-from django.db.models import Expression, Field, Model, QuerySet, UUIDField
+from django.db.models import Expression, F, Field, Model, QuerySet, UUIDField
 from django.db.models.base import ModelState
+from django.db.models.expressions import CombinedExpression
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
+from django.db.models.sql import UpdateQuery
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R", bound="Row")
@@ -30,6 +32,20 @@ class Row(Model):
         abstract = True
 
     @classmethod
+    def fresh(cls, **fields: Any) -> Self:
+        """A new row with these fields and the defaults of the others, as the class itself makes."""
+        made = cls.__new__(cls)
+        made._state = ModelState()
+        constants, computed = _defaults(cls)
+        made.__dict__.update(constants)
+        for name, compute in computed:
+            if name not in fields:
+                made.__dict__[name] = compute()
+        for name, value in fields.items():
+            setattr(made, name, value)
+        return made
+
+    @classmethod
     def from_db(
         cls: type[R], db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> R:
@@ -39,6 +55,17 @@ class Row(Model):
         made._state.adding, made._state.db = False, db
         made.__dict__.update(zip(field_names, values, strict=True))
         return made
+
+
+@cache
+def _defaults(
+    model: type[Model],
+) -> tuple[Mapping[str, Any], Sequence[tuple[str, Callable[[], Any]]]]:
+    """Of a new row: what is the same in all, and what is computed, each by the column's name."""
+    fields = model._meta.concrete_fields
+    computed = [one for one in fields if one.has_default() and callable(one.default)]
+    constants = {one.attname: one.get_default() for one in fields if one not in computed}
+    return constants, [(one.attname, one.default) for one in computed]
 
 
 class Slot(Expression):
@@ -135,6 +162,31 @@ class Prepared(Generic[M]):
         for populator in compiled.populators:
             populator.populate(values, made)
         return made
+
+
+class Counting(Prepared[M]):
+    """Adds one to a field of one row, by its primary key, stores the slots given with it, and gives
+    the row as it is then: at once what a lock, a look and a `save` are.
+
+    >>> counted = Counting(Conversation, "rev", updated=Slot("now", DateTimeField()))
+    >>> counted.first(pk=conversation, now=timezone.now())
+    """
+
+    def __init__(self, model: type[M], field: str, **given: Slot) -> None:
+        key = Slot("pk", model._meta.pk)
+        super().__init__(lambda: model._default_manager.filter(pk=key).order_by())
+        self._changes: dict[str, Expression | CombinedExpression] = {field: F(field) + 1, **given}
+
+    def _compile(self) -> _Compiled[M]:
+        read, connection = super()._compile(), _connection()
+        query: Any = self._build().query.chain(UpdateQuery)
+        query.add_update_values(self._changes)
+        sql, values = query.get_compiler(connection=connection).as_sql()
+        columns = {one.attname: one.column for one in read.model._meta.concrete_fields}
+        read_then = ", ".join(_quoted(columns[name]) for name in read.names)
+        compiled = replace(read, sql=f"{sql} RETURNING {read_then}", values=values)
+        self._compiled[connection.vendor] = compiled
+        return compiled
 
 
 # --- Writing ------------------------------------------------------------------------------------

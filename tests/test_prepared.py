@@ -5,10 +5,18 @@ from copy import copy
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import IntegerField, Model, QuerySet, Value
+from django.db.models import IntegerField, Model, QuerySet, TextField, Value
 
 from chat.models import Conversation, Message
-from salesagent.prepared import Prepared, Slot, insert, insert_unless_there, update, update_where
+from salesagent.prepared import (
+    Counting,
+    Prepared,
+    Slot,
+    insert,
+    insert_unless_there,
+    update,
+    update_where,
+)
 from tests.base import Talker, make_site
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +200,32 @@ def test_fields_are_stored_as_by_save(said, django_assert_num_queries):
     assert _values(said.messages.get(seq=2)) == before | {
         "text": "Other", "sources": [], "feedback": -1
     }  # fmt: skip
+
+
+def test_a_row_is_counted_and_read_in_one_statement(said, django_assert_num_queries):
+    counting = Counting(Conversation, "rev", summary=Slot("words", TextField()))
+    before = vars(said) | {"_state": 0}
+    for rev in (said.rev + 1, said.rev + 2):  # the second time it is not compiled any more
+        with django_assert_num_queries(1):
+            found = counting.first(pk=said.id, words="Short %s")
+        assert found is not None
+        stored = vars(Conversation.objects.get(id=said.id)) | {"_state": 0}
+        assert vars(found) | {"_state": 0} == stored
+        assert stored.items() >= (before | {"rev": rev, "summary": "Short %s"}).items()
+    assert counting.first(pk=uuid.uuid4(), words="") is None
+
+
+def test_a_fresh_row_is_what_the_class_makes(said):
+    given = {"conversation": said, "seq": 7, "rev": 8, "role": "agent", "name": "%s"}
+    ours, theirs = Message.fresh(**given), Message(**given)
+    assert vars(ours).keys() == vars(theirs).keys()
+    assert _values(ours) == _values(theirs) | {"id": ours.id, "created": ours.created}
+    assert (ours._state.adding, ours._state.db) == (theirs._state.adding, theirs._state.db)
+    assert ours._state.fields_cache == theirs._state.fields_cache
+    other = Message.fresh(**given)
+    other.sources.append({"title": "Its own"})
+    assert (ours.sources, ours.id != other.id) == ([], True)
+    assert Message.fresh(**given, id=ours.id, sources=[1]).sources == [1]
 
 
 def test_a_row_that_is_gone_is_a_fault(said):

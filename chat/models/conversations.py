@@ -145,7 +145,8 @@ class Conversation(Row):
         return said, self._counted(answer) if answer in stored else None
 
     def _next(self, place: int, **fields: Any) -> "Message":
-        return Message(conversation=self, seq=self.last_seq + place, rev=self.rev + place, **fields)
+        places = {"seq": self.last_seq + place, "rev": self.rev + place}
+        return Message.fresh(conversation=self, **places, **fields)
 
     def _counted(self, added: "Message") -> "Message":
         self.last_seq, self.rev = added.seq, added.rev
@@ -153,23 +154,24 @@ class Conversation(Row):
 
     def change(self, message: "Message", **fields: Any) -> "Message":
         """A stored message changed: the next `rev`. The caller holds the lock and saves `self`."""
+        self.rev += 1
         self._note(message, fields)
         update(message, "rev", *fields)
         return message
 
-    def change_where(
+    def changed_where(
         self, where: Mapping[str, Any], message: "Message", **fields: Any
     ) -> "Message | None":
         """As `change`, if other fields of what is stored still hold these values; None: they don't.
 
-        `message` is left as it is, for this may be done twice.
+        For this change `rev` was counted already. `message` is left as it is, for this may be done
+        twice.
         """
         changed = copy(message)
         self._note(changed, fields)
         return changed if update_where(changed, ("rev", *fields), where) else None
 
     def _note(self, message: "Message", fields: Mapping[str, Any]) -> None:
-        self.rev += 1
         for name, value in fields.items():
             setattr(message, name, value)
         message.rev = self.rev
