@@ -54,7 +54,7 @@ def _ask_database() -> None:
 async def _layer_health() -> dict[str, str]:
     if not settings.REDIS_URL:
         return {"status": "off", "detail": "one process alone"}
-    if await live.answers():
+    if await live.layer.answers():
         return {"status": "ok"}
     return {"status": "degraded", "detail": "Redis does not answer; chats go on by the database"}
 

@@ -38,7 +38,7 @@ class Line:
 
         Without Redis nobody here hears what reaches other processes, and nobody counts as silent.
         """
-        if live.degraded:
+        if live.layer.degraded:
             self.heard = time.monotonic()
         return self.heard + settings.CHAT_SILENCE_TIMEOUT - time.monotonic()
 
@@ -63,19 +63,20 @@ def heard(visitor: uuid.UUID, conversation: uuid.UUID) -> None:
         if len(_told) >= MANY:
             _told.clear()
         _told[visitor] = conversation, now
-        live.send_all({"type": EVENT, "visitor": visitor.hex, "conversation": conversation.hex})
+        event = {"type": EVENT, "visitor": visitor.hex, "conversation": conversation.hex}
+        live.layer.send_all(event)
 
 
 def close(visitor: uuid.UUID, code: int, reason: str) -> None:
     """The visitor's lines are to close, as a socket would."""
     _close(visitor, code, reason)
-    live.send_all({"type": EVENT, "visitor": visitor.hex, "code": code, "reason": reason})
+    live.layer.send_all({"type": EVENT, "visitor": visitor.hex, "code": code, "reason": reason})
 
 
 def sound(visitor: uuid.UUID, on: bool) -> None:
     """The visitor wants replies spoken, or no more."""
     _sound(visitor, on)
-    live.send_all({"type": EVENT, "visitor": visitor.hex, "sound": on})
+    live.layer.send_all({"type": EVENT, "visitor": visitor.hex, "sound": on})
 
 
 def take(event: Mapping[str, Any]) -> None:

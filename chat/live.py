@@ -5,7 +5,6 @@ socket here watches this reply". A lost one costs a heartbeat, for the database 
 """
 
 import asyncio
-import logging
 import math
 import os
 import secrets
@@ -16,22 +15,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from channels.layers import InMemoryChannelLayer, get_channel_layer
-
 from chat import metrics, wire
+from chat.layer import Layer
 from chat.sockets import Socket
 from chat.spoken import Speaking
-
-logger = logging.getLogger(__name__)
 
 FRAME = 0.016  # seconds: deltas are joined by display frame,
 WIDE_FRAME = 0.050  # ... or by this while the loop lags, and towards other processes
 LAG = 0.020
 MOST_LAG = 1.0  # seconds that one look at the lag counts at most
 TYPING_AGAIN = 20.0
-EVERYBODY = "processes"
 MAX_WANTED = 1000
-REST = 1.0  # seconds
 Person = Literal["visitor", "staff"]
 
 
@@ -104,17 +98,11 @@ class Stream:
                 sent = self.sent
                 for process, given in list(self.watchers.items()):
                     self.watchers[process] = len(sent)
-                    self._live.send(
-                        _mailbox(process),
-                        {
-                            "type": "delta",
-                            "conversation": self.conversation.hex,
-                            "from": self._live.name,
-                            "frame": wire.delta(
-                                self.message, self.attempt, wire.units(sent[:given]), sent[given:]
-                            ),
-                        },
+                    frame = wire.delta(
+                        self.message, self.attempt, wire.units(sent[:given]), sent[given:]
                     )
+                    event = {"type": "delta", "conversation": self.conversation.hex}
+                    self._live.layer.ask(process, {**event, "frame": frame})
                 await asyncio.sleep(WIDE_FRAME)
         finally:
             self._remote = None
@@ -147,15 +135,10 @@ class Live:
         self.streams: dict[uuid.UUID, Stream] = {}  # by conversation
         self.mirrors: dict[uuid.UUID, Mirror] = {}  # of streams of other processes
         self.speaking = Speaking(self.sockets)
-        self._wanted: dict[uuid.UUID, set[str]] = {}  # who asked for a stream not begun yet
-        self.waiting = 0  # calls of the layer under way
+        self.layer = Layer(self.name, self.sockets.keys(), self._heard, self.spawn)
         self.lag = 0.0  # seconds that the event loop runs behind, smoothed
-        self.degraded = False  # the layer does not answer
         self.on_event: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
-        self._layer: Any = None
-        self._channel = ""
-        self._subscribed: set[uuid.UUID] = set()
-        self._rest_until = 0.0  # monotonic seconds: a layer that is down is not asked at once again
+        self._wanted: dict[uuid.UUID, set[str]] = {}  # who asked for a stream not begun yet
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -165,12 +148,8 @@ class Live:
 
     async def start(self) -> None:
         """Opens the line to other processes, where there can be any."""
-        layer = get_channel_layer()
         self.spawn(self._watch_lag())
-        if layer is None or isinstance(layer, InMemoryChannelLayer):
-            return
-        self._layer = layer
-        self.spawn(self._listen())
+        self.layer.start()
 
     async def stop(self) -> None:
         for task in list(self._tasks):
@@ -193,10 +172,7 @@ class Live:
             socket.enter(conversation)
             self.sockets.setdefault(conversation, set()).add(socket)
             self.speaking.look(conversation)
-        if self._channel and conversation not in self._subscribed:
-            subscribing = self.spawn(self._subscribe(conversation))
-            if not self.degraded:  # usually a millisecond; a Redis that hangs holds nobody up
-                await asyncio.wait({subscribing}, timeout=0.25)
+        await self.layer.follow(conversation)
 
     def leave(self, socket: Socket) -> None:
         conversation, socket.conversation = socket.conversation, None
@@ -208,8 +184,7 @@ class Live:
         if not sockets:
             self.sockets.pop(conversation, None)
             self.mirrors.pop(conversation, None)
-            if conversation in self._subscribed:
-                self.spawn(self._subscribe(conversation))
+            self.layer.forget(conversation)
 
     def sound(self, socket: Socket, on: bool) -> None:
         """The visitor wants replies spoken from now on, the running one too, or no more."""
@@ -222,17 +197,6 @@ class Live:
         if on and writing is not None:
             self.speaking.grown(conversation, writing.message, writing.attempt, writing.sent)
 
-    async def _subscribe(self, conversation: uuid.UUID) -> None:
-        """Hears what other processes do to a conversation for as long as a socket here wants it."""
-        wanted = conversation in self.sockets
-        while wanted != (conversation in self._subscribed):
-            call = "group_add" if wanted else "group_discard"
-            if not await self._try(call, _talk(conversation), self._channel):
-                return  # every heartbeat tries again
-            change = self._subscribed.add if wanted else self._subscribed.discard
-            change(conversation)
-            wanted = conversation in self.sockets
-
     def sizes(self) -> dict[str, int]:
         """How many entries each thing has that is kept here."""
         return {
@@ -241,7 +205,7 @@ class Live:
             "mirrors": len(self.mirrors),
             "spoken": len(self.speaking),
             "wanted": len(self._wanted),
-            "subscribed": len(self._subscribed),
+            "subscribed": len(self.layer.subscribed),
             "background": len(self._tasks),
             "desk": len(self.desk),
         }
@@ -259,9 +223,8 @@ class Live:
         """Messages were stored or changed, in order of `rev`; their transaction has committed."""
         told = list(shapes)
         self._tell_here(conversation, told)
-        if told and self._layer is not None:
-            event = {"type": "messages", "from": self.name, "conversation": conversation.hex}
-            self.send(_talk(conversation), {**event, "messages": told})
+        if told:
+            self.layer.tell(conversation, {"type": "messages", "messages": told})
 
     def _tell_here(self, conversation: uuid.UUID, shapes: Iterable[Mapping[str, Any]]) -> None:
         sockets = list(self.sockets.get(conversation, ()))
@@ -273,8 +236,7 @@ class Live:
         """The conversation's state has changed, which raises no `rev`: everybody gets `status`."""
         for socket in list(self.sockets.get(conversation, ())):
             socket.catch_up(status=True)
-        event = {"type": "state", "from": self.name, "conversation": conversation.hex}
-        self.send(_talk(conversation), event)
+        self.layer.tell(conversation, {"type": "state"})
 
     def begin(self, conversation: uuid.UUID, message: str, attempt: int) -> Stream:
         """This process writes a reply now."""
@@ -297,8 +259,7 @@ class Live:
     def person_types(self, conversation: uuid.UUID, role: Person, on: bool) -> None:
         """A visitor is typing, which staff see, or staff, which the visitor does."""
         self._person_types(conversation, role, on)
-        event = {"type": "types", "from": self.name, "conversation": conversation.hex}
-        self.send(_talk(conversation), {**event, "role": role, "on": on})
+        self.layer.tell(conversation, {"type": "types", "role": role, "on": on})
 
     def _person_types(self, conversation: uuid.UUID, role: Person, on: bool) -> None:
         for socket in self.sockets.get(conversation, ()):
@@ -308,7 +269,7 @@ class Live:
     def tell_desk(self, site: int, frame: Mapping[str, Any], user: int | None = None) -> None:
         """News for all staff who see `site`, or one of them, wherever their sockets are."""
         self._tell_desk(site, frame, user)
-        self.send_all({"type": "desk", "site": site, "frame": frame, "user": user})
+        self.layer.send_all({"type": "desk", "site": site, "frame": frame, "user": user})
 
     def _tell_desk(self, site: int, frame: Mapping[str, Any], user: int | None) -> None:
         for socket in self.desk:
@@ -325,12 +286,12 @@ class Live:
                 self.typing(stream.conversation, "writing")
                 for process in stream.watchers:
                     event = {"type": "typing", "conversation": stream.conversation.hex}
-                    self.ask(process, event)
+                    self.layer.ask(process, event)
 
     async def erased(self, visitor: uuid.UUID) -> None:
         """Nothing is stored of a visitor any more: their sockets close, in every process."""
         await self.erased_here(visitor)
-        await self.ask_all({"type": "erased", "visitor": visitor.hex})
+        await self.layer.ask_all({"type": "erased", "visitor": visitor.hex})
 
     async def erased_here(self, visitor: uuid.UUID) -> None:
         everybody = [socket for sockets in self.sockets.values() for socket in sockets]
@@ -356,78 +317,10 @@ class Live:
 
     # --- Other processes ------------------------------------------------------------------------
 
-    def ask(self, process: str, event: Mapping[str, Any]) -> None:
-        """Sends an event to one other process."""
-        self.send(_mailbox(process), {**event, "from": self.name})
-
-    def send_all(self, event: Mapping[str, Any]) -> None:
-        """Sends an event to all other processes."""
-        self.send(EVERYBODY, {**event, "from": self.name})
-
-    async def ask_all(self, event: Mapping[str, Any]) -> None:
-        """Sends an event to all, and waits until it has gone."""
-        if self._layer is not None:
-            await self._try("group_send", EVERYBODY, {**event, "from": self.name})
-
     def watch(self, process: str, conversation: uuid.UUID) -> None:
         """Wants the deltas of a reply that another process writes."""
         if process and process != self.name:
-            self.ask(process, {"type": "watch", "conversation": conversation.hex})
-
-    async def answers(self) -> bool:
-        """Whether the layer takes an event within a second."""
-        if self._layer is None:
-            return True
-        self._rest_until = 0.0
-        return await self._try("group_send", "health", {"type": "health"}, patience=1.0)
-
-    def send(self, group: str, event: Mapping[str, Any]) -> None:
-        """Nobody waits for it: those who must know have the database."""
-        if self._layer is not None:
-            self.spawn(self._try("group_send", group, dict(event)))
-
-    async def _try(self, call: str, *args: Any, patience: float = 3.0) -> bool:
-        """Calls the layer. Where it is down the chats of this process go on all the same."""
-        if time.monotonic() < self._rest_until:
-            return False
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(patience):
-                await getattr(self._layer, call)(*args)
-        except Exception as error:
-            self._layer_failed(error)
-            self._rest_until = time.monotonic() + REST
-            return False
-        finally:
-            self.waiting -= 1
-        self.degraded = False
-        return True
-
-    def _layer_failed(self, error: Exception) -> None:
-        metrics.LAYER_FAILURES.inc()
-        if not self.degraded:
-            logger.warning("channel layer down", extra={"error": type(error).__name__})
-        self.degraded = True
-
-    async def _listen(self) -> None:
-        """Reads this process's channel; opens it again for as long as that takes."""
-        while True:
-            try:
-                self._channel = await self._layer.new_channel()
-                wanted = set(self.sockets)
-                for group in (EVERYBODY, _mailbox(self.name), *map(_talk, wanted)):
-                    await self._layer.group_add(group, self._channel)
-                self._subscribed = wanted
-                self.degraded = False
-                while True:
-                    event = await self._layer.receive(self._channel)
-                    if event.get("from") != self.name:
-                        await self._heard(event)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                self._layer_failed(error)
-                await asyncio.sleep(1)
+            self.layer.ask(process, {"type": "watch", "conversation": conversation.hex})
 
     async def _heard(self, event: Mapping[str, Any]) -> None:
         conversation = uuid.UUID(event["conversation"]) if "conversation" in event else None
@@ -487,14 +380,6 @@ class Live:
             late = time.monotonic() - before - 0.25
             # A process that stood still for long is not behind for as long.
             self.lag = 0.5 * self.lag + 0.5 * min(max(0.0, late), MOST_LAG)
-
-
-def _talk(conversation: uuid.UUID) -> str:
-    return f"talk.{conversation.hex}"
-
-
-def _mailbox(process: str) -> str:
-    return f"process.{process}"
 
 
 live = Live()

@@ -117,7 +117,7 @@ async def drain() -> None:
     if under_way:
         waits = [asyncio.create_task(turn.done.wait()) for turn in under_way]
         await asyncio.wait(waits, timeout=settings.CHAT_DRAIN_TIMEOUT)
-        await live.ask_all({"type": "sweep"})
+        await live.layer.ask_all({"type": "sweep"})
 
 
 async def shutdown() -> None:

@@ -488,4 +488,4 @@ def end_reply(reply: Open, conversation: uuid.UUID, reason: str) -> None:
             turn.end(reply.reply, reply.attempt, reason)
         return
     event = {"type": "end", "conversation": conversation.hex, "reason": reason}
-    live.ask(reply.owner, {**event, "reply": reply.reply.hex, "attempt": reply.attempt})
+    live.layer.ask(reply.owner, {**event, "reply": reply.reply.hex, "attempt": reply.attempt})

@@ -258,7 +258,7 @@ async def test_events_that_get_lost_between_processes_are_counted() -> None:
 
 async def test_what_is_open_now_is_measured_at_each_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "lag", 0.75)
-    monkeypatch.setattr(live, "waiting", 3)
+    monkeypatch.setattr(live.layer, "waiting", 3)
     monkeypatch.setattr(watching.watch, "_tasks_counted", float("-inf"))
     monkeypatch.setattr(live, "mirrors", {uuid.uuid4(): Mirror("m", 1) for _ in range(4)})
     await watching.watch.look()

@@ -32,7 +32,7 @@ def tell_processes() -> None:
 
 async def _tell() -> None:
     await process.look_at_money()
-    await live.ask_all({"type": "money"})
+    await live.layer.ask_all({"type": "money"})
 
 
 @admin.register(Spend)
