@@ -9,8 +9,9 @@ that asks again as soon as its reply has ended. An active chat has a person in i
 for five to fifteen seconds; most need longer.
 
 Beside it, one after the other on the same core: `bench.floor`, the least that a relay can be on the
-same server, and Chainlit where BENCH_CHAINLIT names a virtual environment that has it. Believe the
-ratios, for they are of one run; what a busy machine does to the rest is said at the end.
+same server, and Chainlit where BENCH_CHAINLIT names a virtual environment that has it. At 40 chats
+they take turns, for a machine's speed changes from minute to minute. Believe the ratios, for they
+are of one run; what a busy machine does to the rest is said at the end.
 """
 
 import argparse
@@ -20,8 +21,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,7 @@ from tests.servers import Databases, collect_static
 
 CLIMB = (20, 30, 40, 50, 60, 72, 86, 104, 125, 150, 180, 210, 240, 280, 320, 380, 450)
 TRIES = 3  # of a step that fails, before it counts as one
+ROUNDS = 4  # turns that they take at 40 chats
 READS = (5.0, 15.0)  # seconds that somebody reads before they ask again
 LIMITS = (10.0, 100.0)  # ms of added latency, at the 99th percentile
 
@@ -75,6 +77,15 @@ class Step:
         """Microseconds of CPU."""
         return 1e6 * self.cpu / max(1, len(self.meter.tokens))
 
+    def __add__(self, later: "Step") -> "Step":
+        """Both as one."""
+        meter = Meter()
+        meter.take_in(self.meter)
+        meter.take_in(later.meter)
+        seconds = self.seconds + later.seconds
+        stolen = max(self.stolen, later.stolen)
+        return Step(self.chats, seconds, meter, self.cpu + later.cpu, stolen)
+
     def __str__(self) -> str:
         meter = self.meter
         return (
@@ -99,6 +110,7 @@ class Figures:
     active: Step | None = None  # two hundred chats that read
     reached: dict[float, int] = field(default_factory=dict)
     stolen: list[float] = field(default_factory=list)
+    rounds: list[float] = field(default_factory=list)  # microseconds of CPU a token at 40
 
 
 def say(line: str) -> None:
@@ -172,24 +184,42 @@ async def climb(subject: Subject, plan: Plan, figures: Figures) -> None:
             return
 
 
-async def figures_of(subject: Subject, plan: Plan) -> Figures:
-    figures = Figures()
-    ours = subject.name == "the product"
-    await idle(subject, plan.idle, figures)
-    if subject.name != "Chainlit":
-        await storm(subject, plan, figures)
-    await measure(subject, 4, 1.0, 2.0)  # the first replies of a process are slower
-    figures.forty = await measure(subject, 40, plan.long, plan.warm)
-    say(f"  {figures.forty}")
-    figures.stolen.append(figures.forty.stolen)
-    if ours:
+async def figures_of(running: Sequence[Subject], plan: Plan) -> dict[str, Figures]:
+    found = {subject.name: Figures() for subject in running}
+    for subject in running:
+        say(f"{subject.name}, on core {subjects.SERVER_CORE}")
+        figures = found[subject.name]
+        await idle(subject, plan.idle, figures)
+        if subject.name != "Chainlit":
+            await storm(subject, plan, figures)
+        await measure(subject, 4, 1.0, 2.0)  # the first replies of a process are slower
+    await in_turns(running, plan, found)
+    for subject in running:
+        await streams(subject, plan, found[subject.name])
+    return found
+
+
+async def in_turns(running: Sequence[Subject], plan: Plan, found: dict[str, Figures]) -> None:
+    """40 chats of each, round by round, so that a slow minute is slow for all of them."""
+    for _ in range(ROUNDS):
+        for subject in running:
+            figures = found[subject.name]
+            step = await measure(subject, 40, plan.long / ROUNDS, plan.warm)
+            say(f"  {step}, {subject.name}")
+            figures.stolen.append(step.stolen)
+            figures.rounds.append(step.per_token)
+            figures.forty = figures.forty + step if figures.forty else step
+
+
+async def streams(subject: Subject, plan: Plan, figures: Figures) -> None:
+    if subject.name == "the product":
         figures.two_hundred = await measure(subject, 200, plan.long, plan.warm)
         say(f"  {figures.two_hundred}")
         figures.active = await measure(subject, 200, 2 * plan.long, plan.warm, READS)
         say(f"  {figures.active}, reading")
     if plan.climb:
+        say(f"{subject.name}, with more and more chats")
         await climb(subject, plan, figures)
-    return figures
 
 
 # --- The table ----------------------------------------------------------------------------------
@@ -262,7 +292,11 @@ def ratios(ours: Figures, theirs: Figures, name: str) -> None:
     assert theirs.forty is not None
     streams = ours.reached.get(100.0, 0) / max(1, theirs.reached.get(100.0, 0))
     cpu = ours.forty.per_token / theirs.forty.per_token
-    say(f"The product against {name}: {streams:.2f} x the streams, {cpu:.2f} x the CPU a token.")
+    each = sorted(one / other for one, other in zip(ours.rounds, theirs.rounds, strict=True))
+    say(
+        f"The product against {name}: {streams:.2f} x the streams, {cpu:.2f} x the CPU a token "
+        f"(round by round {each[0]:.2f} to {each[-1]:.2f})."
+    )
 
 
 # --- The run ------------------------------------------------------------------------------------
@@ -306,11 +340,10 @@ def main() -> None:
         chats = plan.idle + plan.storm + TRIES * sum(CLIMB) + 1000
         os.sched_setaffinity(0, subjects.OTHER_CORES)
         try:
-            with subjects.model() as url:
-                for one in _chosen(given.only, folder, url, databases, chats).values():
-                    with one as subject:
-                        say(f"{subject.name}, on core {subjects.SERVER_CORE}")
-                        found[subject.name] = uvloop.run(figures_of(subject, plan))
+            with subjects.model() as url, ExitStack() as alive:
+                chosen = _chosen(given.only, folder, url, databases, chats).values()
+                running = [alive.enter_context(one) for one in chosen]
+                found = uvloop.run(figures_of(running, plan))
         finally:
             databases.close()
             if postgres.cache_info().currsize:

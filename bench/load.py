@@ -44,6 +44,17 @@ class Meter:
             read, written = map(int, first.groups())
             self.firsts.append((now - asked - (written - read)) / 1e6)
 
+    def take_in(self, later: "Meter") -> None:
+        """What another has measured counts as measured here."""
+        for mine, theirs in (
+            (self.tokens, later.tokens),
+            (self.firsts, later.firsts),
+            (self.acks, later.acks),
+        ):
+            mine.extend(theirs)
+        self.frames += later.frames
+        self.failed += later.failed
+
 
 def percentile(times: Sequence[float], share: float) -> float:
     ordered = sorted(times)
