@@ -30,7 +30,7 @@ from statistics import median
 
 import uvloop
 
-from bench import subjects
+from bench import model, subjects
 from bench.load import Meter, close_all, open_all, percentile
 from bench.subjects import Subject
 from tests.servers import Databases, collect_static
@@ -124,13 +124,16 @@ async def measure(
     warm: float,
     reads: tuple[float, float] | None = None,
 ) -> Step:
-    """`count` new chats, spread at their start over a second, or the time that somebody reads."""
+    """`count` new chats that begin one after the other, over the time from question to question.
+
+    So they are strangers to each other: each moment has as many questions as any other.
+    """
     meter = Meter()
     chats, failures, _ = await open_all(lambda: subject.chat(meter), count, 20)
     for chat in chats:
         chat.reads = reads
         chat.ask()
-        await asyncio.sleep((sum(reads) / 2 if reads else 1.0) / count)
+        await asyncio.sleep((sum(reads) / 2 if reads else model.SECONDS) / count)
     await asyncio.sleep(warm)
     cpu, busy, started, meter.on = subject.cpu(), subjects.core_busy(), time.monotonic(), True
     await asyncio.sleep(seconds)

@@ -17,6 +17,7 @@ import uvloop
 FIRST = 0.2  # seconds
 PACE = 50  # tokens a second
 TOKENS = 120
+SECONDS = FIRST + TOKENS / PACE  # of a whole reply
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _OPEN = b'data: {"id":"1","object":"chat.completion.chunk","model":"load","choices":[{"index":0,'
