@@ -104,8 +104,7 @@ class Prepared(Generic[M]):
 
     def all(self, **values: Any) -> list[M]:
         """The rows, in the queryset's order."""
-        connection = _connection()
-        compiled = self._compiled.get(connection.vendor) or self._compile()
+        connection, compiled = _connection(), self._ready()
         rows = self._rows(compiled, values)
         return [self._instance(compiled, row, connection) for row in rows]
 
@@ -116,8 +115,15 @@ class Prepared(Generic[M]):
 
     def raw(self, **values: Any) -> list[tuple[Any, ...]]:
         """What the database gives for a queryset of `values`, not converted: to be compared."""
-        compiled = self._compiled.get(_connection().vendor) or self._compile()
-        return self._rows(compiled, values)
+        return self._rows(self._ready(), values)
+
+    def _ready(self) -> _Compiled[M]:
+        """For this kind of database. Threads that come at once compile it each, to the same."""
+        vendor = _connection().vendor
+        found = self._compiled.get(vendor)
+        if found is None:
+            found = self._compiled[vendor] = self._compile()
+        return found
 
     @staticmethod
     def _rows(compiled: _Compiled[M], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -138,7 +144,7 @@ class Prepared(Generic[M]):
         select = found.get("select_fields")  # none in a queryset of `values`
         own = range(select[0], select[-1] + 1) if select else ()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
-        compiled = _Compiled(
+        return _Compiled(
             model=queryset.model,
             sql=sql,
             values=values,
@@ -148,8 +154,6 @@ class Prepared(Generic[M]):
             if select
             else (),
         )
-        self._compiled[connection.vendor] = compiled
-        return compiled
 
     @staticmethod
     def _instance(compiled: _Compiled[M], row: Sequence[Any], connection: Any) -> M:
@@ -184,9 +188,7 @@ class Counting(Prepared[M]):
         sql, values = query.get_compiler(connection=connection).as_sql()
         columns = {one.attname: one.column for one in read.model._meta.concrete_fields}
         read_then = ", ".join(_quoted(columns[name]) for name in read.names)
-        compiled = replace(read, sql=f"{sql} RETURNING {read_then}", values=values)
-        self._compiled[connection.vendor] = compiled
-        return compiled
+        return replace(read, sql=f"{sql} RETURNING {read_then}", values=values)
 
 
 # --- Writing ------------------------------------------------------------------------------------

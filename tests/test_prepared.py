@@ -215,6 +215,23 @@ def test_a_row_is_counted_and_read_in_one_statement(said, django_assert_num_quer
     assert counting.first(pk=uuid.uuid4(), words="") is None
 
 
+def test_two_that_count_for_the_first_time_both_count(said, monkeypatch):
+    """A thread that is interrupted while it compiles leaves nothing half made to another."""
+    counting = Counting(Conversation, "rev")
+    compile, revs = Prepared._compile, []
+
+    def interrupted(self: Prepared[Conversation]) -> object:
+        compiled = compile(self)
+        if not revs:
+            revs.append(0)
+            revs.append(counting.first(pk=said.id).rev)  # another's
+        return compiled
+
+    monkeypatch.setattr(Prepared, "_compile", interrupted)
+    revs.append(counting.first(pk=said.id).rev)
+    assert revs == [0, said.rev + 1, said.rev + 2]
+
+
 def test_a_fresh_row_is_what_the_class_makes(said):
     given = {"conversation": said, "seq": 7, "rev": 8, "role": "agent", "name": "%s"}
     ours, theirs = Message.fresh(**given), Message(**given)
